@@ -1,0 +1,115 @@
+"""Many rows by one statement: what a worker writes by the hundred goes through here."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import (
+    JSON,
+    CursorResult,
+    DateTime,
+    Dialect,
+    FromClause,
+    TableClause,
+    Text,
+    Update,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+from storage.database import Transaction
+
+Columns = Mapping[str, TypeEngine[Any]]
+Values = Mapping[str, Any]
+
+
+def table(name: str, columns: Columns, *, on_sqlite: bool) -> FromClause:
+    """
+    The rows of the parameter of this name as a table: to join, to update from and to insert from.
+
+    One statement for all rows takes a fraction of one for each; and it leaves the interpreter to the event loop
+    meanwhile, where a driver's thread that binds row after row would fight for it.
+    """
+    if on_sqlite:
+        each = func.json_each(bindparam(name)).table_valued("value")
+        parts = (each.c.value.op("->>")(place).label(key) for place, key in enumerate(columns))
+        return select(*parts).select_from(each).subquery(name)
+    typed = (column(key, type_) for key, type_ in columns.items())
+    record = func.json_to_recordset(cast(bindparam(name, type_=Text()), JSON))
+    return record.table_valued(*typed, name=name).render_derived(with_types=True)
+
+
+def rows(values: Iterable[Sequence[Any]], columns: Columns, *, on_sqlite: bool) -> str:
+    """The parameter itself: values in the order of the columns, instants and documents as the database keeps them."""
+    if on_sqlite:
+        kept = [(place, _KEPT[type(type_)]) for place, type_ in enumerate(columns.values()) if type(type_) in _KEPT]
+        return orjson.dumps([_written(row, kept) for row in values]).decode()
+    return orjson.dumps([dict(zip(columns, row, strict=True)) for row in values]).decode()
+
+
+def _written(row: Sequence[Any], kept: Iterable[tuple[int, Callable[[Any], str]]]) -> list[Any]:
+    written = list(row)
+    for place, write in kept:
+        if written[place] is not None:
+            written[place] = write(written[place])
+    return written
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
+def _document(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def run(session: Transaction, query: Update) -> int:
+    """An update that no loaded row has to hear of; tells how many rows it changed."""
+    result = await session.execute(query.execution_options(synchronize_session=False))
+    return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+async def add(session: Transaction, target: TableClause, values: Sequence[Values], *, replace: bool = False) -> None:
+    """
+    Insert rows that all have the same columns; of those that are there already the new ones win if they replace them.
+
+    The driver gets plain tuples: what SQLAlchemy does anew for each row costs more than SQLite takes to store it.
+    """
+    if not values:
+        return
+    connection = await session.connection()
+    written = _insert(target, tuple(values[0]), replace, connection.dialect)
+    rows = [tuple(row[name] if bind is None else bind(row[name]) for name, bind in written.binds) for row in values]
+    await connection.exec_driver_sql(written.sql, rows)
+
+
+class _Insert(NamedTuple):
+    """A statement as a driver takes it: its parameters in their order, and how each becomes what the driver knows."""
+
+    sql: str
+    binds: Sequence[tuple[str, Callable[[Any], Any] | None]]
+
+
+@lru_cache(maxsize=64)
+def _insert(target: TableClause, names: tuple[str, ...], replace: bool, dialect: Dialect) -> _Insert:
+    query = (sqlite.insert if dialect.name == "sqlite" else postgresql.insert)(target)
+    keys = [each.name for each in target.primary_key]
+    if replace:
+        new = {name: query.excluded[name] for name in names if name not in keys}
+        query = query.on_conflict_do_update(index_elements=keys, set_=new)
+    elif keys:
+        query = query.on_conflict_do_nothing()
+    compiled = query.compile(dialect=dialect, column_keys=names)
+    types = {name: target.c[name].type.dialect_impl(dialect) for name in names}
+    return _Insert(str(compiled), [(name, types[name].bind_processor(dialect)) for name in compiled.positiontup or ()])
+
+
+_KEPT: dict[type, Callable[[Any], str]] = {DateTime: _instant, JSON: _document}
+"""SQLite keeps both as text, and in JSON a text needs no second reading."""

@@ -1,0 +1,146 @@
+"""The one place where HTML of strangers becomes HTML that may be shown."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from posixpath import dirname, relpath
+from typing import cast
+from urllib.parse import quote, unquote
+
+import nh3
+from lxml import etree
+
+from storage.packages.paths import resolve
+from storage.packages.refusals import unreadable
+from storage.packages.xml import MAX_NODES, refuse_oversize
+
+MAX_TEXT = 100_000
+
+# Below these sizes nothing can nest deep enough, or have enough attributes, to keep the sanitizer busy.
+_FEW_TAGS = 500
+_FEW_CHARACTERS = 2_000
+_MATH = frozenset(
+    {
+        *("math", "mrow", "mi", "mo", "mn", "ms", "mspace", "mstyle", "mpadded", "mphantom", "mfenced", "menclose"),
+        *("mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
+        *("mmultiscripts", "mprescripts", "mtable", "mtr", "mtd"),
+    }
+)
+_MEDIA = frozenset({"audio", "video", "source", "track", "picture", "section", "tfoot"})
+_MARKS = {"span": {"class": {"interaction", "choice", "gap", "variable"}}, "div": {"class": {"interaction"}}}
+_MARK_DATA = {"data-kind", "data-response", "data-choice"}
+_ATTRIBUTES = {
+    **{tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()},
+    "*": {"lang", "dir", "title"},
+    "span": _MARK_DATA,
+    "div": _MARK_DATA,
+    "audio": {"src", "controls"},
+    "video": {"src", "controls", "poster", "width", "height"},
+    "source": {"src", "type"},
+    "track": {"src", "kind", "srclang", "label"},
+    "math": {"display"},
+    "mo": {"stretchy", "fence", "separator"},
+    "mfenced": {"open", "close", "separators"},
+}
+_SILENT = {
+    *("script", "style", "title", "template", "noscript", "iframe", "noembed", "noframes", "xmp", "textarea", "select"),
+    *("svg", "mtext", "annotation", "annotation-xml"),
+}
+_CLEANER = nh3.Cleaner(
+    tags=nh3.ALLOWED_TAGS | _MATH | _MEDIA,
+    attributes=_ATTRIBUTES,
+    tag_attribute_values=_MARKS,
+    url_schemes={"http", "https", "mailto"},
+    clean_content_tags=_SILENT,
+)
+_STRIPPER = nh3.Cleaner(tags=set(), attributes={}, clean_content_tags=_SILENT)
+_OPENED = re.compile(r"<+(?=[a-zA-Z/!?])")
+_HARMLESS = re.compile(
+    r"(?:[^<]++|</?(?:p|b|i|u|em|strong|sub|sup|div|span|ul|ol|li|table|tbody|thead|tr|td|th|h[1-6]|br|hr)>|"
+    r'<span class="interaction" data-response="[^"<>]*" data-kind="[A-Z_]++"></span>)*+'
+)
+_BLOCK = re.compile(
+    r"</?(?:address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|figcaption|figure|footer|h[1-6r]|"
+    r"header|hgroup|li|nav|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul)\b(?>[^>\"]+|\"[^\"]*\")*>"
+)
+_INLINE = re.compile(r"<(?>[^>\"]+|\"[^\"]*\")*>")
+_FILEBASE = re.compile(r"(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)([^\"'<>\s)]*)", re.IGNORECASE)
+_LANGUAGE = re.compile(rb"""<html\b[^>]*?\blang\s*=\s*["']?([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)""", re.IGNORECASE)
+
+
+def clean(html: str, *, balanced: bool = False) -> str:
+    """The same without anything active: scripts, styles, frames, forms, handlers, unknown URL schemes.
+
+    `balanced` tells that a serializer wrote it: then bare tags and our marks, which most questions consist of, are
+    left as they are. Raises JobFailed(RESOURCE_INVALID) when elements nest deeper than 256, or are too many.
+    """
+    if "<" not in html and "&" not in html:
+        return html.strip().replace(">", "&gt;")
+    if balanced and _HARMLESS.fullmatch(html):
+        return html.strip()
+    tags = html.count("<")
+    if tags > MAX_NODES or html.count("=") > MAX_NODES:
+        raise unreadable(f"The HTML has more than {MAX_NODES:,} tags or attributes.")
+    if tags > _FEW_TAGS or len(html) > _FEW_CHARACTERS:
+        html = _flatten(html)
+    return _CLEANER.clean(html).strip()
+
+
+def plain(html: str) -> str:
+    """The words of cleaned HTML, for lists and for search."""
+    if "<" in html:
+        html = _INLINE.sub("", _BLOCK.sub(" ", html))
+    return " ".join((unescape(html) if "&" in html else html).split())
+
+
+def stripped(text: str) -> str:
+    """
+    Plain text without the markup that somebody has put into it; a text without any is left as it is.
+
+    Entities are the characters that they are written with: plain text has none. What is left opens no element wherever
+    it is inserted, and stripping it again changes nothing.
+    """
+    if not _OPENED.search(text):
+        return text
+    words = unescape(_STRIPPER.clean(text.replace("&", "&amp;")))
+    return _OPENED.sub("", words)  # as of <<b>script>, which one removal turns into a tag
+
+
+def escape(text: str) -> str:
+    """Text as HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def language(data: bytes) -> str | None:
+    """What the html element of a page states."""
+    found = _LANGUAGE.search(data, 0, 4096)
+    return found[1].decode() if found else None
+
+
+def relocate(html: str, path: str, exists: Callable[[str], bool]) -> str:
+    """Replaces the cartridge's file token, so that links work from the file at `path`.
+
+    The token means the root of the package; some exporters mean their folder web_resources, or the file's own.
+    """
+    folder = dirname(path)
+
+    def link(match: re.Match[str]) -> str:
+        target = unquote(match[1]).lstrip("/")
+        places = [place for base in ("", "web_resources", folder) if (place := resolve(base, target))]
+        found = next(filter(exists, places), places[0] if places else "")
+        return quote(relpath(f"/{found}", f"/{folder}"))
+
+    return _FILEBASE.sub(link, html) if "FILEBASE" in html.upper() else html
+
+
+def _flatten(html: str) -> str:
+    """Large HTML in balanced form; refuses depth and crowds of attributes, on which sanitizers spend quadratic time."""
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=False)
+    # The parser answers None when there is no element at all, which its types do not tell.
+    root = cast("etree._Element | None", etree.fromstring(html.encode(errors="replace"), parser))
+    if any(entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in parser.error_log):
+        raise unreadable("The HTML nests more than 256 elements deep, or holds too long a text.")
+    if root is None:
+        return ""
+    refuse_oversize(root)
+    return etree.tostring(root, method="html", encoding="unicode")

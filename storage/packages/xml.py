@@ -1,0 +1,155 @@
+"""Parse XML of strangers: no DTD, no entities, no network, and whatever namespaces they like."""
+
+import codecs
+import re
+from typing import Any
+from xml.parsers import expat
+
+from lxml import etree
+
+from storage.packages.refusals import unreadable
+
+# Comments and instructions carry no content; without them every node is an element and its text is in one piece.
+GUARDS: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "dtd_validation": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+
+# A tree takes a hundred times the memory of the four bytes that make an empty element; real items have hundreds.
+MAX_NODES = 250_000
+MAX_ATTRIBUTES = 500
+MAX_NAMESPACE = 1_000
+
+_SMALL = 10_000
+_CROWDED = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])")
+
+_STRICT: etree.XMLParser = etree.XMLParser(**GUARDS)
+_DECLARED = re.compile(rb"""(?:encoding|charset)\s*=\s*["']?([A-Za-z0-9._-]{2,40})""")
+_TEXT_CODECS = re.compile(
+    r"utf-(8|16|16-le|16-be)|ascii|iso8859-\d+|cp\d+|gb\w+|big5\w*|euc_\w+|shift_jis\w*|koi8-[rut]"
+)
+_SPACE = re.compile(r"[ \t\r\n]+")
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+def parse(data: bytes) -> etree._Element:
+    """The root element. Raises JobFailed(RESOURCE_INVALID) for malformed documents and for every DTD."""
+    if data.count(b"<") + data.count(b"=") > MAX_NODES:
+        raise unreadable(f"The XML file has more than {MAX_NODES:,} tags and attributes.")
+    try:
+        root = etree.fromstring(data, _STRICT)
+    except etree.XMLSyntaxError as error:
+        root = _forgive(data, error)
+    if root.getroottree().docinfo.doctype:
+        raise unreadable("The XML file has a DOCTYPE; remove it, document types are never read.")
+    if len(data) > _SMALL:
+        refuse_oversize(root)
+    return root
+
+
+def refuse_oversize(root: etree._Element) -> None:
+    """Refuses what is legal and takes minutes: names are copied with their namespace, attributes compared in pairs."""
+    for _, declared in etree.iterwalk(root, events=("start-ns",)):
+        if declared and len(declared[1]) > MAX_NAMESPACE:
+            raise unreadable(f"The file has a namespace of more than {MAX_NAMESPACE:,} characters.")
+    if _CROWDED(root):
+        raise unreadable(f"The file has an element with more than {MAX_ATTRIBUTES:,} attributes.")
+
+
+def _forgive(data: bytes, error: etree.XMLSyntaxError) -> etree._Element:
+    """Parses again when all that was wrong is a namespace that is no URI, as one vendor writes them."""
+    if forgivable(error.code):
+        parser: etree.XMLParser = etree.XMLParser(recover=True, **GUARDS)
+        root = etree.fromstring(data, parser)
+        if all(forgivable(entry.type) for entry in parser.error_log):
+            return root
+    raise unreadable(f"The XML file is not well-formed: {explain(error)}") from None
+
+
+def forgivable(code: int) -> bool:
+    """Whether the parser complains about nothing worse than a namespace that is no URI."""
+    return code == etree.ErrorTypes.WAR_NS_URI
+
+
+def explain(error: etree.XMLSyntaxError) -> str:
+    """What is wrong and where, in one line of bounded length."""
+    return " ".join((error.msg or "unknown error").split())[:300]
+
+
+def cut(data: bytes, name: str) -> list[bytes]:
+    """The outermost elements of this name as they are written, in UTF-8; none of a file that only others can read."""
+    written = decode(data).encode()
+    parser = expat.ParserCreate("utf-8")
+    depth, began = 0, 0
+    found: list[bytes] = []
+
+    def start(tag: str, _attributes: object) -> None:
+        nonlocal depth, began
+        if tag.rpartition(":")[2] == name:
+            began = began if depth else parser.CurrentByteIndex
+            depth += 1
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        if tag.rpartition(":")[2] == name:
+            depth -= 1
+            if not depth:
+                closing = re.compile(rb"</%s\s*>" % re.escape(tag.encode())).match(written, parser.CurrentByteIndex)
+                # The parser stands before an end tag, but behind an element that is its own end.
+                found.append(written[began : closing.end() if closing else parser.CurrentByteIndex])
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    try:
+        parser.Parse(written, True)
+    except expat.ExpatError:
+        return []
+    return found
+
+
+def local(element: etree._Element) -> str:
+    """The name without its namespace: prefixes and versions of namespaces are free."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def text(element: etree._Element | None) -> str:
+    """All text below, without outer white space."""
+    if element is None:
+        return ""
+    return "".join(element.itertext()).strip() if len(element) else (element.text or "").strip()
+
+
+def line(element: etree._Element | None) -> str:
+    """All text below in one line: how a title is broken into lines is layout, everything else is kept."""
+    return _SPACE.sub(" ", text(element))
+
+
+def decode(data: bytes) -> str:
+    """The text of an XML or HTML file, which no database refuses: NUL is dropped, what is undecodable is replaced."""
+    return _decode(data).replace("\0", "")
+
+
+def _decode(data: bytes) -> str:
+    """By byte order mark, declared encoding, UTF-8, else Windows-1252."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    declared = _DECLARED.search(data, 0, 1024)
+    for label in (declared[1].decode() if declared else "utf-8", "utf-8"):
+        try:
+            return data.decode(_text_codec(label))
+        except (LookupError, UnicodeDecodeError):
+            continue
+    return data.decode("cp1252", errors="replace")
+
+
+def _text_codec(label: str) -> str:
+    """The codec of a label, unless it is one of Python's that do not stand for a character set."""
+    name = codecs.lookup(label).name
+    if not _TEXT_CODECS.fullmatch(name):
+        raise LookupError(label)
+    return name
