@@ -1,0 +1,1 @@
+"""Nouns of the graph, one file each."""
