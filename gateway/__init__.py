@@ -1,0 +1,1 @@
+"""The web process: routes, credentials, GraphQL over HTTP, and the `lectern` command."""

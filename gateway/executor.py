@@ -1,0 +1,82 @@
+"""How operations are executed: by graphql-core, counted, and in slices that leave the loop to others."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from graphql import GraphQLLeafType, GraphQLObjectType
+from graphql.execution import Executor
+
+from storage.tables.columns import dump
+
+SLICE_SECONDS = 0.01
+"""How long operations may hold the loop before everything else that waits for it has its turn."""
+
+
+class Pace:
+    """The time that the operations of one process have used since the loop last looked at its sockets."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self._until: float | None = None
+
+    def is_used_up(self) -> bool:
+        """Whether it is time to let others run."""
+        if self._until is None:
+            self._until = time.perf_counter() + SLICE_SECONDS
+            asyncio.get_running_loop().call_soon(self._renew)
+        return time.perf_counter() > self._until
+
+    def _renew(self) -> None:
+        self._until = None
+
+
+class OutOfHand(Exception):  # noqa: N818
+    """The answer has become too large; what there is of it is thrown away."""
+
+
+class PacedExecutor(Executor[Any]):
+    """Counts what it answers with, ends where that is too much, and puts off what comes when its time is used up."""
+
+    pace: Pace
+    objects = 0
+    characters = 0
+    most_objects = most_characters = sys.maxsize
+
+    @property
+    def is_out_of_hand(self) -> bool:
+        """Whether the answer is larger than answers may be."""
+        return self.objects > self.most_objects or self.characters > self.most_characters
+
+    def collect_and_execute_subfields(self, type_: GraphQLObjectType, *field: Any) -> Any:
+        """The fields of one object of this type; introspection costs nothing, as in the price."""
+        self.objects += not type_.name.startswith("__")
+        if self.is_out_of_hand:
+            raise OutOfHand
+        if self.pace.is_used_up():
+            return self._execute_later(type_, field)
+        return super().collect_and_execute_subfields(type_, *field)
+
+    def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]
+        """A scalar or an enum."""
+        value = super().complete_leaf_value(return_type, result)
+        match value:
+            case str():
+                self.characters += len(value)
+            case dict() | list():
+                self.characters += len(dump(value))
+        return value
+
+    async def _execute_later(self, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Any:
+        async with self.pace.turn:
+            while self.pace.is_used_up():  # noqa: ASYNC110  (it is the loop that has to come round)
+                await asyncio.sleep(0)
+            fields: Awaitable[Any] | dict[str, Any] = super().collect_and_execute_subfields(type_, *field)
+        return await fields if self.is_awaitable(fields) else fields
+
+
+def paced(executor: type[Executor[Any]]) -> type[PacedExecutor]:
+    """The same executor, paced together with all others that it makes."""
+    return type("PacedExecutor", (PacedExecutor, executor), {"pace": Pace()})
