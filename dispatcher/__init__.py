@@ -1,0 +1,1 @@
+"""The background process: it does jobs and delivers webhooks."""

@@ -1,0 +1,1 @@
+"""Drafting: from a source or a prompt to finished drafts, pure and without a model."""
