@@ -1,0 +1,150 @@
+"""The engine under everything: one writer, positions without gaps, ids in order, the same on both databases."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel, col
+
+from storage import events, ids, revisions, workspaces
+from storage.bodies import WebhookTestBody
+from storage.database import Database
+from storage.notify import Bells
+from storage.tables import Endpoint, Environment, Event, EventType, Log, Realm, Workspace
+
+BODY = WebhookTestBody(endpoint_id="x")
+
+
+@pytest.fixture
+async def database(database_url: str) -> Any:
+    made = Database(database_url, Bells())
+    yield made
+    await made.dispose()
+
+
+async def an_endpoint(database: Database) -> Endpoint:
+    """A subject for events, in a realm of its own."""
+    async with database.transaction() as session:
+        tenant = await workspaces.create(session, "ours")
+        endpoint = Endpoint(
+            id=ids.new(ids.Prefix.ENDPOINT),
+            workspace_id=tenant.id,
+            environment=Environment.TEST,
+            url="https://example.org",
+            events=[],
+            secret="",
+            secret_hint="",
+        )
+        session.add(endpoint)
+    return endpoint
+
+
+async def test_the_migrations_make_the_tables_that_the_code_has(database: Database) -> None:
+    async with database.writer.connect() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"compare_type": False}), SQLModel.metadata
+            )
+        )
+    named = [difference for difference in differences if "fts" not in str(difference)]
+    assert named == []
+
+
+async def test_fifty_changes_at_once_are_all_counted(database: Database) -> None:
+    endpoint = await an_endpoint(database)
+
+    async def happen() -> None:
+        async with database.transaction() as session:
+            await events.emit(session, endpoint, EventType.WEBHOOK_TEST, BODY)
+
+    await asyncio.gather(*(happen() for _ in range(50)))
+    async with database.snapshot() as session:
+        rows = (await session.scalars(select(Event).order_by(col(Event.position)))).all()
+        log = await session.get_one(Log, endpoint.realm)
+    assert [row.position for row in rows] == list(range(1, 51))
+    assert sorted(row.sequence for row in rows) == list(range(1, 51))
+    assert log.position == 50
+
+
+async def test_a_reader_never_sees_a_position_before_a_smaller_one(database: Database) -> None:
+    """Else whoever asks for what comes after 41 could see 43 first and lose 42 for ever."""
+    endpoint = await an_endpoint(database)
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    async def happen() -> None:
+        async with database.transaction() as session:
+            await events.emit(session, endpoint, EventType.WEBHOOK_TEST, BODY)
+            await asyncio.sleep(0)
+            await events.emit(session, endpoint, EventType.WEBHOOK_TEST, BODY)
+
+    async def follow() -> None:
+        while not done.is_set() or len(seen) < 80:
+            async with database.snapshot() as session:
+                seen.extend(row.position for row in await events.after(session, endpoint.realm, len(seen)))
+
+    follower = asyncio.create_task(follow())
+    await asyncio.gather(*(happen() for _ in range(40)))
+    done.set()
+    await follower
+    assert seen == list(range(1, 81))
+
+
+async def test_what_fails_leaves_nothing_behind(database: Database) -> None:
+    endpoint = await an_endpoint(database)
+
+    async def fail() -> None:
+        async with database.transaction() as session:
+            await events.emit(session, endpoint, EventType.WEBHOOK_TEST, BODY)
+            session.add(Workspace(id=ids.new(ids.Prefix.WORKSPACE), name="other"))
+            await session.flush()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with database.snapshot() as session:
+        assert (await session.scalars(select(Event))).all() == []
+        assert await workspaces.find(session, "other") is None
+
+
+async def test_a_snapshot_cannot_write_on_sqlite(database: Database) -> None:
+    if "sqlite" not in database.url:
+        pytest.skip("PostgreSQL's snapshots are ordinary transactions that are never committed")
+    async with database.snapshot() as session:
+        with pytest.raises(DBAPIError, match="readonly"):
+            await session.execute(text("delete from workspace"))
+
+
+async def test_instants_come_back_in_utc_to_the_millisecond(database: Database) -> None:
+    at = datetime(2026, 7, 2, 11, 30, 0, 123000, tzinfo=UTC).astimezone()
+    async with database.transaction() as session:
+        tenant = await workspaces.create(session, "ours")
+        tenant.updated_at = at
+    async with database.snapshot() as session:
+        found = await session.get_one(Workspace, tenant.id)
+    assert found.updated_at == at
+    assert found.updated_at.utcoffset() == timedelta(0)
+
+
+async def test_the_log_of_an_environment_is_its_own(database: Database) -> None:
+    endpoint = await an_endpoint(database)
+    async with database.transaction() as session:
+        await events.emit(session, endpoint, EventType.WEBHOOK_TEST, BODY)
+    other = Realm(endpoint.workspace_id, Environment.PRODUCTION)
+    async with database.snapshot() as session:
+        assert len(await events.after(session, endpoint.realm, 0)) == 1
+        assert await events.after(session, other, 0) == []
+        assert await events.position(session, other) == 0
+
+
+def test_the_newest_migration_is_known_by_its_name() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(revisions.MIGRATIONS.parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [revisions.NEWEST]

@@ -1,0 +1,72 @@
+"""Operations are executed in slices, and their objects counted."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from graphql import GraphQLSchema, build_schema, execute, parse
+from graphql.execution import Executor
+
+from gateway.executor import PacedExecutor, paced
+
+SCHEMA: GraphQLSchema = build_schema(
+    "type Query { rows: [Row!]  row: Row  fails: [Row!] }  type Row { id: Int  rows: [Row!]  later: Row }"
+)
+
+
+class Row:
+    """A row with as many rows as wanted."""
+
+    def __init__(self, id: int, rows: int = 0) -> None:
+        self.id = id
+        self.rows = [Row(number) for number in range(rows)]
+
+    async def later(self, info: Any) -> "Row":
+        await asyncio.sleep(0)
+        return Row(self.id)
+
+
+MANY = {"rows": [Row(number, 50) for number in range(50)], "row": Row(1)}
+
+
+async def test_a_long_operation_lets_others_run_and_answers_the_same() -> None:
+    executor = paced(Executor)
+    document = parse("{ rows { id rows { id a: id b: id c: id d: id } } }")
+    expected = execute(SCHEMA, document, MANY)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    result = execute(SCHEMA, document, MANY, executor_class=executor)
+    assert asyncio.iscoroutine(result), "2550 objects take longer than a slice"
+    assert await result == expected
+    assert turns > 2
+    waiting.cancel()
+
+
+async def test_a_short_operation_is_executed_at_once() -> None:
+    result = execute(SCHEMA, parse("{ row { id } }"), MANY, executor_class=paced(Executor))
+    assert not asyncio.iscoroutine(result)
+
+
+@pytest.mark.parametrize(
+    ("query", "objects"),
+    [
+        ("{ __typename }", 0),
+        ("{ row { id } }", 1),
+        ("{ row { later { id } } }", 2),
+        ("{ __schema { types { name } } }", 0),
+    ],
+)
+async def test_objects_are_counted(query: str, objects: int) -> None:
+    executor = paced(Executor).build(SCHEMA, parse(query), MANY)
+    assert isinstance(executor, PacedExecutor)
+    result = executor.execute_operation()
+    if asyncio.iscoroutine(result):
+        await result
+    assert executor.objects == objects
