@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from storage.tables import Job
+from storage.database import Unavailable
+from storage.tables import Job, JobState
 from tests.postgres import Postgres
 from tests.processes import LECTERN, process
 from tests.test_crashes import large
@@ -27,6 +30,15 @@ async def _row(lectern: World, id: str) -> Job:
         return (await session.scalars(select(Job).where(Job.id == id))).one()  # type: ignore[arg-type]
 
 
+@asynccontextmanager
+async def held_up(lectern: World) -> AsyncIterator[None]:
+    """Nobody can write a resource, so that a job is still in the midst of its work when the database goes away."""
+    with suppress(Unavailable):
+        async with lectern.database.transaction() as session:
+            await session.execute(text("LOCK TABLE resource IN SHARE MODE"))
+            yield
+
+
 async def test_an_outage_of_the_database_ends_no_process_and_costs_a_job_nothing(
     lectern: World, settings: dict[str, Any], database_url: str, postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -40,14 +52,14 @@ async def test_an_outage_of_the_database_ends_no_process_and_costs_a_job_nothing
         await eventually(waits)
         await asyncio.to_thread(postgres.reopen, database_url)
 
-        job = await create(lectern, payload=large(lessons=40))
+        async with held_up(lectern):
+            job = await create(lectern, payload=large(lessons=40))
 
-        async def works() -> bool:
-            row = await _row(lectern, job["id"])
-            return row.progress.percent > 0
+            async def works() -> bool:
+                return (await _row(lectern, job["id"])).state == JobState.RUNNING
 
-        await eventually(works)
-        await asyncio.to_thread(postgres.shut, database_url)
+            await eventually(works)
+            await asyncio.to_thread(postgres.shut, database_url)
 
         async def noticed() -> bool:
             return "given back" in output.read_text()
