@@ -54,6 +54,7 @@ class Installation:
     port: int
     process: "subprocess.Popen[bytes]"
     keys: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -109,7 +110,7 @@ async def installation(folder: Path, **settings: str) -> AsyncIterator[Installat
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    made = Installation(folder, port, process)
+    made = Installation(folder, port, process, settings=settings)
     try:
         await eventually(lambda: _ready(made), within=60)
         made.keys = dict(re.findall(r"LECTERN_(\w+)_KEY=(\S+)", made.output()))

@@ -1,12 +1,21 @@
 """Searching ingested content: R-SRCH."""
 
+import re
+from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text as sql
 
+from schema.pagination import encode
+from schema.queries.content import FOUND
+from storage import search
 from storage.packages.words import LONGEST, Entry, words
+from storage.search import Wanted
+from storage.tables import ContentType, Environment, Realm
 from tests.ingesting import COURSE, Client, client
 from tests.packages.builders import ARTICLE, CASE, CASE_2, lom, package, qti3, resource, standards
 from tests.world import World
@@ -120,6 +129,57 @@ async def test_a_walk_by_cursor_neither_skips_nor_repeats_what_was_there(lectern
     assert len(seen) == len(set(seen))
 
 
+async def test_a_cursor_behind_everything_finds_nothing(lectern: World) -> None:
+    author = await client(lectern)
+    await author.ingested(library(("Words", "words")))
+    for asked in ("", "words"):
+        assert (await found(author, after=encode(FOUND, "9:1"), text=asked))["nodes"] == []
+
+
+MANY, OLD = 9_000, 3_000
+
+
+async def test_of_many_items_the_newest_come_first_however_many_are_asked_for(lectern: World) -> None:
+    """Issue 4, point 6: more than the blocks of the index hold, words of all, of the oldest, of few and of one."""
+    realm = Realm("workspace_1", Environment.TEST)
+    facets = search.facets(realm, ContentType.ARTICLE, None, "job_1", [])
+
+    def row(n: int) -> dict[str, str]:
+        title = f"often {n}" if n % 2 else f"number {n}"
+        body = ["all", "often", *(["old"] if n < OLD else []), *(["few"] if n % 1_000 == 7 else [])]
+        return {"item_id": str(n), "facets": facets, **asdict(Entry.of(title, "", " ".join(body)))}
+
+    async with lectern.database.transaction() as session:
+        for start in range(0, MANY, 1_000):
+            await search.add(session, [row(n) for n in range(start, start + 1_000)])
+        if not session.on_sqlite:
+            await session.execute(sql("ANALYZE content_fts"))
+
+    async def walked(wanted: Wanted, size: int) -> list[str]:
+        hits: list[search.Hit] = []
+        async with lectern.database.snapshot() as session:
+            while page := await search.find(session, wanted, size, after=hits[-1][:2] if hits else None):
+                hits += page
+            assert len(hits) == await search.count(session, wanted)
+            assert hits[30:40] == await search.find(session, wanted, 10, offset=30)
+        return [hit.item_id for hit in hits]
+
+    newest = range(MANY - 1, -1, -1)
+    expected = {
+        "": newest,
+        "all": newest,
+        "often": [*(n for n in newest if n % 2), *(n for n in newest if not n % 2)],
+        "old": range(OLD - 1, -1, -1),
+        "old often": [n for n in newest if n < OLD],
+        "few": [n for n in newest if n % 1_000 == 7],
+        "8999": [8_999],
+        "never": [],
+    }
+    for asked, numbers in expected.items():
+        for size in (1_700, MANY):
+            assert await walked(Wanted(realm, text=asked), size) == [str(n) for n in numbers], asked
+
+
 SAME = [
     ("Café", "cafe"),
     ("STRASSE", "straße"),
@@ -189,6 +249,23 @@ async def test_a_wrong_argument_is_named(lectern: World, arguments: Any, rule: s
     answer = await lectern.post(SEARCH, key=(await client(lectern)).key, **arguments)
     extensions = answer.json()["errors"][0]["extensions"]
     assert (extensions["code"], extensions["rule"]) == ("BAD_USER_INPUT", rule)
+
+
+@given(newest=st.integers(0, 1 << 22), before=st.integers(0, 1 << 22) | st.just(search.END))
+def test_each_row_is_looked_at_by_one_step_and_the_newest_by_the_first(newest: int, before: int) -> None:
+    made = list(search.steps(search.Step(0, "q", before), newest))
+    assert made[0].before == before
+    assert made[-1].query == "q", "the last is among all"
+    assert [step.before for step in made] == sorted((step.before for step in made), reverse=True)
+    for step, following in pairwise(made):
+        for row in (step.before - 1, following.before):
+            if following.before <= row <= min(newest, step.before - 1):
+                assert {f"{letter}{row >> bits}" for letter, bits in search.BLOCKS.items()} & set(words_of(step.query))
+
+
+def words_of(query: str) -> list[str]:
+    """The words in a query of PostgreSQL."""
+    return re.findall(r"\w+", query)
 
 
 # Words

@@ -63,16 +63,15 @@ async def embedded(**settings: str) -> AsyncIterator[Installation]:
 def lectern(made: Installation, *words: str, stdin: str = "") -> str:
     """What a command on the installation's database prints."""
     command = [*LECTERN, *words]
-    options: dict[str, Any] = {"cwd": made.folder, "env": environment(), "input": stdin, "text": True}
+    options: dict[str, Any] = {"cwd": made.folder, "env": environment(**made.settings), "input": stdin, "text": True}
     printed: str = subprocess.run(command, capture_output=True, check=True, **options).stdout
     return printed
 
 
-def access_token(made: Installation) -> str:
+def access_token(made: Installation, environment: str = "production") -> str:
     """Of a new OAuth client that may read and write content."""
-    client = json.loads(
-        lectern(made, "client", "create", "--scopes", "content.read,content.write", "--rate-limit", "100000")
-    )
+    limits = ("--scopes", "content.read,content.write", "--rate-limit", "100000", "--environment", environment)
+    client = json.loads(lectern(made, "client", "create", *limits))
     answer = httpx.post(
         made.url.replace("/graphql", "/oauth/token"),
         data={"grant_type": "client_credentials"},
