@@ -21,6 +21,9 @@ from storage.tables.jobs import Notice
 READER = ("-m", "storage.packages")
 READ_PERCENT = 95
 
+AHEAD = 2**20
+"""Bytes that the reader may be ahead, twice over: it reads on while a batch is written."""
+
 Frame = dict[str, Any]
 
 
@@ -30,12 +33,13 @@ class ReaderCrashed(Exception):  # noqa: N818
 
 async def process(run: Run) -> None:
     """Read the package in a process of its own, and write what it tells, batch by batch."""
-    await run.advance(Progress(phase="opening"))
-    async with _fetched(run) as path, _reading(path) as frames:
-        head = await anext(frames)
-        intake = await _begin(run, head)
-        async for frame in frames:
-            await _take(run, intake, frame, head["total"])
+    async with _reader() as reader:
+        await run.advance(Progress(phase="opening"))
+        async with _fetched(run) as path, contextlib.aclosing(_frames(reader, path)) as frames:
+            head = await anext(frames)
+            intake = await _begin(run, head)
+            async for frame in frames:
+                await _take(run, intake, frame, head["total"])
     await _close(run, intake)
 
 
@@ -107,24 +111,35 @@ async def _fetched(run: Run) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _reading(path: str) -> AsyncIterator[AsyncIterator[Frame]]:
-    """The frames that the reader writes; it dies with the block, in the middle of whatever it does."""
+async def _reader() -> AsyncIterator[Process]:
+    """A reader that waits for a package; it dies with the block, in the middle of whatever it does."""
     reader = await asyncio.create_subprocess_exec(
-        sys.executable, *READER, path, stdout=PIPE, stderr=PIPE, env=harmless_environment(), start_new_session=True
+        *(sys.executable, *READER),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        limit=AHEAD,
+        env=harmless_environment(),
+        start_new_session=True,
     )
     try:
-        async with contextlib.aclosing(_frames(reader)) as frames:
-            yield frames
+        yield reader
     finally:
         with contextlib.suppress(ProcessLookupError):
             reader.kill()
         await reader.communicate()
 
 
-async def _frames(reader: Process) -> AsyncGenerator[Frame, None]:
-    """Frame after frame; JobFailed when the reader refuses the package, ReaderCrashed when it does not end well."""
-    assert reader.stdout is not None  # noqa: S101  (it is a pipe)
+async def _frames(reader: Process, path: str) -> AsyncGenerator[Frame, None]:
+    """
+    Frame after frame of a package.
+
+    JobFailed when the reader refuses the package, ReaderCrashed when it does not end well.
+    """
+    assert reader.stdin is not None  # noqa: S101  (they are pipes)
+    assert reader.stdout is not None  # noqa: S101
     assert reader.stderr is not None  # noqa: S101
+    reader.stdin.write(f"{path}\n".encode())
     with contextlib.suppress(asyncio.IncompleteReadError):
         while True:
             length = await reader.stdout.readexactly(4)

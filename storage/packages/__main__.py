@@ -1,8 +1,9 @@
 """
-`python -m storage.packages FILE`: what a package holds, as frames of JSON on stdout.
+`python -m storage.packages`: what the package holds whose path comes on stdin, as frames of JSON on stdout.
 
 Packages come from strangers, so they are read in a process of their own: it has a ceiling of memory, it can be killed
-at any moment, and whatever happens to it happens to one package. What it answers is data, never objects.
+at any moment, and whatever happens to it happens to one package. What it answers is data, never objects. It can be
+started before the package is there.
 
 A frame is four bytes of length and a JSON object: first what the package is, then its files, then its outcomes in
 batches, small ones at first; `refused` comes last when the package as a whole cannot be used.
@@ -67,7 +68,7 @@ def _files(package: Package) -> Iterator[bytes]:
 
 
 def _batches(package: Package) -> Iterator[bytes]:
-    """Outcomes with how many resources are done and which one is being read; batches double until they are full."""
+    """Outcomes with how many resources are done and which one is being read; each batch holds four times as many."""
     batch: list[bytes] = []
     size, most, began = 0, 1, time.monotonic()
     refused: JobFailed | None = None
@@ -75,7 +76,7 @@ def _batches(package: Package) -> Iterator[bytes]:
         for outcome in package.outcomes():
             if len(batch) >= most or size >= MOST_BYTES or (batch and time.monotonic() - began >= MOST_SECONDS):
                 yield _batch(package, batch)
-                batch, size, most, began = [], 0, min(2 * most, MOST_OUTCOMES), time.monotonic()
+                batch, size, most, began = [], 0, min(4 * most, MOST_OUTCOMES), time.monotonic()
             batch.append(orjson.dumps(encode(outcome)))
             size += len(batch[-1])
     except JobFailed as failed:
@@ -129,4 +130,4 @@ def _content(content: Content) -> Encoded:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.stdin.readline().removesuffix("\n"))

