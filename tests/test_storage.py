@@ -1,19 +1,21 @@
 """The engine under everything: one writer, positions without gaps, ids in order, the same on both databases."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, col
 
-from storage import events, ids, revisions, workspaces
+from storage import events, ids, revisions, search, workspaces
 from storage.bodies import WebhookTestBody
 from storage.database import Database
 from storage.notify import Bells
@@ -148,3 +150,24 @@ def test_the_newest_migration_is_known_by_its_name() -> None:
     config = Config()
     config.set_main_option("script_location", str(revisions.MIGRATIONS.parent))
     assert ScriptDirectory.from_config(config).get_heads() == [revisions.NEWEST]
+
+
+async def test_rows_that_were_there_before_get_the_blocks_of_the_search_index(database: Database) -> None:
+    row = {"item_id": "content_1", "facets": "Rours", "title": "sums", "about": "sums", "everything": "sums"}
+    blocks = text("SELECT count(*) FROM content_fts WHERE words @@ 'S0 & L0'::tsquery")
+    async with database.transaction() as session:
+        await search.add(session, [row])
+        if session.on_sqlite:
+            pytest.skip("SQLite needs none")
+        assert await session.scalar(blocks) == 1
+    for move, revision, found in ((command.downgrade, "0002", 0), (command.upgrade, "head", 1)):
+        async with database.writer.begin() as connection:
+            await connection.run_sync(_migrate, move, revision)
+        async with database.snapshot() as session:
+            assert await session.scalar(blocks) == found
+
+
+def _migrate(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(revisions.MIGRATIONS.parent))
+    move(config, revision)
