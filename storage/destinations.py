@@ -4,6 +4,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,6 +15,12 @@ Resolve = Callable[[str, int], Awaitable[Iterable[str]]]
 """Host name and port to addresses; raises OSError when there are none."""
 
 RESOLVE_SECONDS = 5.0
+
+LOOK_UPS = 256
+"""At a time: one for each request of the dispatcher, for a name server that says nothing holds its thread for long."""
+
+# Neither those of the loop, where look-ups would wait for the work of jobs, nor those of libuv, of which two look up.
+_threads = ThreadPoolExecutor(LOOK_UPS, "look-up")
 
 # From the IANA special-purpose registries. `ipaddress.is_global` is not enough: Python 3.11 takes NAT64, 6to4,
 # IPv4-compatible, site-local and multicast addresses for global ones.
@@ -87,7 +95,8 @@ def check_url(url: str, *, allow_private: bool) -> None:
 
 async def look_up(host: str, port: int) -> list[str]:
     """All addresses of a name, from the system's resolver; OSError when there are none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_threads, ask)
     return [str(address[0]) for *_, address in found]
 
 

@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -219,3 +220,14 @@ async def test_for_development_nothing_is_looked_up() -> None:
 
 async def test_the_system_looks_up_this_machine() -> None:
     assert set(await destinations.look_up("localhost", 80)) <= {"127.0.0.1", "::1"}
+
+
+async def test_a_look_up_waits_for_no_other_work_of_the_process() -> None:
+    loop, over = asyncio.get_running_loop(), Event()
+    works = [loop.run_in_executor(None, over.wait) for _ in range(64)]
+    try:
+        async with asyncio.timeout(10):
+            assert await destinations.look_up("localhost", 80)
+    finally:
+        over.set()
+        await asyncio.wait(works)
