@@ -61,19 +61,19 @@ async def cancel(session: Transaction, endpoint_id: str) -> None:
     """
     Nothing more goes to this endpoint.
 
-    A thousand at a time, so that a long queue holds nobody up; the rest is cancelled when its turn comes to be claimed.
+    A thousand at a time, so that a long queue holds nobody up; the rest is cancelled when its turn comes to be claimed,
+    for which one of them is ready at once.
     """
     owed = (
         select(col(Delivery.id))
         .where(col(Delivery.endpoint_id) == endpoint_id, col(Delivery.status).in_(OWED))
-        .limit(CANCELED_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     moment = now()
     canceled = await batches.run(
         session,
         update(Delivery)
-        .where(col(Delivery.id).in_(owed))
+        .where(col(Delivery.id).in_(owed.limit(CANCELED_AT_ONCE)))
         .values(
             status=DeliveryStatus.CANCELED,
             ready=False,
@@ -85,6 +85,7 @@ async def cancel(session: Transaction, endpoint_id: str) -> None:
     )
     session.bells.add(Bell.ATTEMPTS)
     if canceled >= CANCELED_AT_ONCE:
+        await batches.run(session, update(Delivery).where(col(Delivery.id).in_(owed.limit(1))).values(ready=True))
         session.bells.add(Bell.DELIVERIES)
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import col
 from standardwebhooks.webhooks import Webhook
 
@@ -297,6 +298,19 @@ async def test_a_long_queue_is_cancelled_bit_by_bit(made: Hooks, receiver: Recei
     async with made.database.transaction() as session:
         await deliveries.disable(session, await webhooks.locked(session, made.realm, endpoint.id), "Enough.")
     assert sorted(set(await made.statuses())) == ["CANCELED", "PENDING"]
+    async with made.sending():
+        assert set(await made.settled()) == {"CANCELED"}
+    assert receiver.requests == []
+
+
+async def test_a_long_queue_of_retries_is_cancelled_before_they_are_due(made: Hooks, receiver: Receiver) -> None:
+    """Who enables the endpoint again an hour later gets nothing of what waited."""
+    endpoint = await made.endpoint(receiver.url, status=EndpointStatus.PAUSED)
+    await made.emit(2 * deliveries.CANCELED_AT_ONCE + 5)
+    later = {"status": DeliveryStatus.RETRYING, "ready": False, "next_attempt_at": now() + timedelta(hours=5)}
+    async with made.database.transaction() as session:
+        await session.execute(update(Delivery).values(**later))
+        await deliveries.disable(session, await webhooks.locked(session, made.realm, endpoint.id), "Enough.")
     async with made.sending():
         assert set(await made.settled()) == {"CANCELED"}
     assert receiver.requests == []
