@@ -23,6 +23,7 @@ from storage.health import Seen, Sign
 from storage.tables import Attempt, Delivery, DeliveryStatus, Endpoint, EndpointStatus, Event, EventType
 from storage.tables.columns import now
 from tests.hooks import AT_ONCE, NEVER, SEALER, Hooks, hooks
+from tests.postgres import Postgres
 from tests.receivers import Answer, Fault, Receiver, refusing, self_signed
 from tests.world import eventually
 
@@ -379,6 +380,35 @@ async def test_what_a_dead_process_had_claimed_is_sent_when_its_lease_ends(made:
         await made.pass_time(60)
         assert await made.settled() == ["SUCCEEDED"] * 4
     assert len(receiver.requests) == 4
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_an_outage_longer_than_a_lease_repeats_nothing(
+    made: Hooks, receiver: Receiver, database_url: str, postgres: Postgres
+) -> None:
+    """What was answered meanwhile is recorded before anybody takes its lease for lost, in whatever process."""
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        arrived.set()
+        await go_on.wait()
+
+    receiver.before_answer = hold
+    await made.endpoint(receiver.url)
+    async with made.elsewhere() as other, made.sending(lease=6), other.sending(lease=6):
+        await made.emit()
+        await arrived.wait()
+        (delivery,) = await made.all(Delivery)
+        await asyncio.to_thread(postgres.shut, database_url)
+        go_on.set()
+
+        async def over() -> bool:
+            return bool(delivery.next_attempt_at < now())
+
+        await eventually(over)
+        await asyncio.to_thread(postgres.reopen, database_url)
+        assert await made.settled() == ["SUCCEEDED"]
+    assert len(receiver.requests) == len(await made.all(Attempt)) == 1
 
 
 async def test_an_attempt_is_recorded_once(made: Hooks, receiver: Receiver) -> None:

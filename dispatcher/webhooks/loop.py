@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY = timedelta(seconds=1)
 LEASE = timedelta(seconds=60)
+
+PATIENCE = timedelta(seconds=5)
+"""After an outage of the database: leases that ended in it belong to processes that have outcomes to record."""
+
 STOP_SECONDS = 15.0
 WARN_AFTER = 4
 RECORDED_AT_ONCE = 500
@@ -96,13 +100,12 @@ class DeliveryLoop:
         try:
             async with self.database.transaction() as session:
                 if self._wake_at <= moment:
-                    self._wake_at = await claims.wake(session) or self._look_at
+                    self._wake_at = min(await claims.wake(session) or self._look_at, self._look_at)
                 claimed = await claims.claim(session, room=room, limit=limit, position=self._position, lease=self.lease)
         except Unavailable as error:
             log.warning("deliveries wait for the database", error=str(error))
-            self._whole = True
+            self._whole, self._wake_at = True, now() + PATIENCE
             return
-        self._wake_at = min(self._wake_at, self._look_at)
         self._look_at = min(self._look_at, claimed.look_at or self._look_at)
         self._position, self._whole = claimed.position, claimed.whole
         self._lanes.put(claimed)
