@@ -21,13 +21,14 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union,
     update,
 )
 from sqlmodel import col
 
 from storage import batches, deliveries, pacing
 from storage.database import Transaction
-from storage.tables import Delivery, Endpoint, EndpointStatus
+from storage.tables import Delivery, DeliveryStatus, Endpoint, EndpointStatus
 from storage.tables.columns import Instant, now
 from storage.tables.webhooks import READY, TIMED
 
@@ -234,15 +235,26 @@ async def _admit(session: Transaction, turns: _Turns) -> None:
         return
     query = select(Endpoint).where(col(Endpoint.id).in_(turns.guards), col(Endpoint.status) == EndpointStatus.ACTIVE)
     turns.guarded = list((await session.scalars(query.with_for_update(skip_locked=True, key_share=True))).all())
-    lines = [endpoint.line_id for endpoint in turns.guarded if endpoint.ordered and endpoint.line_id is not None]
-    held = select(col(Delivery.id)).where(col(Delivery.id).in_(lines), TIMED)
-    busy = frozenset((await session.scalars(held)).all()) if lines else frozenset()
+    busy = await _busy(session, [endpoint for endpoint in turns.guarded if endpoint.ordered])
     for endpoint in turns.guarded:
         allowed, later = _allowed(endpoint, turns.moment)
         if later is not None:
             turns.later.append(later)
-        if allowed and not (endpoint.ordered and endpoint.line_id in busy):
+        if allowed and endpoint.id not in busy:
             turns.wanted[endpoint.id] = min(allowed, turns.guards[endpoint.id])
+
+
+async def _busy(session: Transaction, ordered: Sequence[Endpoint]) -> frozenset[str]:
+    """Those of which a delivery is under way or waits for another attempt, be it from before they were ordered."""
+    if not ordered:
+        return frozenset()
+    found = select(col(Delivery.endpoint_id)).where(TIMED)
+    line = found.where(col(Delivery.id).in_([endpoint.line_id for endpoint in ordered if endpoint.line_id is not None]))
+    retried = found.where(
+        col(Delivery.endpoint_id).in_([endpoint.id for endpoint in ordered]),
+        col(Delivery.status) == DeliveryStatus.RETRYING,
+    )
+    return frozenset((await session.scalars(union(line, retried))).all())
 
 
 def _allowed(endpoint: Endpoint, moment: datetime) -> tuple[int, datetime | None]:

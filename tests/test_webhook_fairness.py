@@ -175,6 +175,22 @@ async def test_in_order_also_with_two_processes(made: Hooks, receiver: Receiver)
     assert [request.headers["webhook-id"] for request in receiver.requests] == events
 
 
+async def test_in_order_a_retry_from_before_holds_the_line_too(made: Hooks, receiver: Receiver) -> None:
+    """An endpoint that is told to get them in order has one that waits for its second attempt."""
+    receiver.answer = lambda number: 500 if number == 1 else 204
+    endpoint = await made.endpoint(receiver.url)
+    (first,) = await made.emit()
+    async with made.sending():
+        await made.attempted(1)
+    await made.change(endpoint, ordered=True)
+    (second,) = await made.emit()
+    assert (await claim(made)).owed == []
+    await made.pass_time(2 * 3600)
+    async with made.sending():
+        assert await made.settled() == ["SUCCEEDED"] * 2
+    assert [request.headers["webhook-id"] for request in receiver.requests] == [first, first, second]
+
+
 async def test_in_order_the_line_goes_on_behind_what_has_failed(made: Hooks, receiver: Receiver) -> None:
     receiver.answer = lambda number: 500 if number <= 3 else 204
     await made.endpoint(receiver.url, ordered=True)
