@@ -40,6 +40,9 @@ STEPS = 256
 FRESH = 8
 """Room of an endpoint of which the claimer knows nothing."""
 
+FRESH_PACED = 4
+"""The same of one whose requests are limited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -51,6 +54,8 @@ class Target:
     previous_secret: str | None
     single: bool
     """It gets one at a time: the next one when this one is recorded."""
+    paced: bool
+    """Its requests are limited: what was claimed is sent at once, or it would come with what is let through later."""
 
 
 class Owed(NamedTuple):
@@ -103,7 +108,7 @@ async def claim(
     The deliveries that are ready and have waited longest, of each endpoint as many as there is room for.
 
     Walks over the endpoints from the one that had its turn last, by one step in an index each, so it takes as long
-    with a backlog of a million as without one. `room` is that of the endpoints the caller knows; others have FRESH.
+    with a backlog of a million as without one. `room` is that of the endpoints the caller knows.
     """
     moment = now()
     turns = _Turns(moment, room, limit)
@@ -152,7 +157,8 @@ class _Turns:
     def visit(self, row: Row[Any]) -> None:
         """The turn of an endpoint that is owed something."""
         self.position = row.id
-        room = self.room.get(row.id, FRESH)
+        paced = row.rate_limit_per_minute is not None
+        room = self.room.get(row.id, FRESH_PACED if paced else FRESH)
         if row.deleted_at is not None or row.status is EndpointStatus.DISABLED:
             self.dead.append(row.id)
         elif row.status is EndpointStatus.PAUSED:
@@ -165,9 +171,8 @@ class _Turns:
             expires = row.previous_secret_expires_at
             previous = row.previous_secret if expires is not None and expires > self.moment else None
             single = row.ordered or row.closed_until is not None
-            self.targets[row.id] = Target(row.id, row.url, row.secret, previous, single)
-            guarded = single or row.rate_limit_per_minute is not None
-            (self.guards if guarded else self.wanted)[row.id] = room
+            self.targets[row.id] = Target(row.id, row.url, row.secret, previous, single, paced)
+            (self.guards if single or paced else self.wanted)[row.id] = room
 
     @property
     def over(self) -> bool:

@@ -14,6 +14,7 @@ from storage import claims, deliveries, events
 from storage.claims import Claimed
 from storage.tables import Attempt, Delivery, Endpoint
 from storage.tables.columns import now
+from storage.tables.webhooks import READY
 from tests.hooks import AT_ONCE, Hooks, hooks
 from tests.receivers import Fault, Receiver, refusing
 from tests.world import eventually
@@ -220,6 +221,19 @@ async def test_no_more_requests_a_minute_than_allowed(made: Hooks, receiver: Rec
     for number, at in enumerate(others[3:], start=1):
         assert at - begin > number * timedelta(seconds=0.24), "four a second, whatever the processes"
     assert (await made.get(endpoint)).paced_until is not None
+
+
+async def test_what_a_limit_lets_through_is_sent_at_once(made: Hooks, receiver: Receiver) -> None:
+    """What waited here for its turn would come together with what the limit allows later."""
+    held = asyncio.Event()
+    receiver.before_answer = held.wait
+    await made.endpoint(receiver.url, rate_limit_per_minute=60_000)
+    await made.emit(8)
+    async with made.sending():
+        await receiver.wait(4)
+        assert len(await made.all(Delivery, READY)) == 4
+        held.set()
+        assert await made.settled() == ["SUCCEEDED"] * 8
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -35,6 +35,7 @@ class Lane:
     waiting: deque[Owed] = field(default_factory=deque)
     full: bool = False
     """The endpoint was owed more than there was room for."""
+    paced: bool = False
     in_turn: bool = False
 
     @property
@@ -54,8 +55,11 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many more to claim: a healthy lane has the next ones at hand, a suspect one what it can send at once."""
-        return max(0, self.width * (1 if self.suspect else 2) - self.sending - len(self.waiting))
+        """
+        How many more to claim: a healthy lane has the next ones at hand, one that is suspect or paced what it can
+        send at once.
+        """
+        return max(0, self.width * (1 if self.suspect or self.paced else 2) - self.sending - len(self.waiting))
 
     @property
     def hungry(self) -> bool:
@@ -109,6 +113,7 @@ class Lanes:
             endpoint_id = owed.target.endpoint_id
             lane = self._lanes.setdefault(endpoint_id, Lane())
             lane.waiting.append(owed)
+            lane.paced = owed.target.paced
             self.waiting += 1
             self._queue(endpoint_id, lane)
         for endpoint_id, lane in self._lanes.items():
