@@ -52,6 +52,8 @@ class Target:
     url: str
     secret: str
     previous_secret: str | None
+    previous_until: datetime | None
+    """When the overlap of a rotation ends, and the previous secret signs no more."""
     single: bool
     """It gets one at a time: the next one when this one is recorded."""
     paced: bool
@@ -171,7 +173,7 @@ class _Turns:
             expires = row.previous_secret_expires_at
             previous = row.previous_secret if expires is not None and expires > self.moment else None
             single = row.ordered or row.closed_until is not None
-            self.targets[row.id] = Target(row.id, row.url, row.secret, previous, single, paced)
+            self.targets[row.id] = Target(row.id, row.url, row.secret, previous, expires, single, paced)
             (self.guards if single or paced else self.wanted)[row.id] = room
 
     @property

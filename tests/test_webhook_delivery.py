@@ -219,6 +219,28 @@ async def test_both_secrets_sign_while_a_rotation_overlaps(made: Hooks, receiver
     assert " " not in afterwards.headers["webhook-signature"]
 
 
+async def test_the_overlap_of_a_rotation_ends_for_what_is_claimed_already(made: Hooks, receiver: Receiver) -> None:
+    held = asyncio.Event()
+    receiver.before_answer = held.wait
+    endpoint = await made.endpoint(receiver.url)
+    async with made.database.transaction() as session:
+        row = await webhooks.locked(session, made.realm, endpoint.id)
+        webhooks.rotate(row, timedelta(seconds=3), SEALER)
+    await made.emit(8)
+    async with made.sending():
+        await receiver.wait(4)
+
+        async def over() -> bool:
+            expires = row.previous_secret_expires_at
+            return expires is not None and expires <= now()
+
+        await eventually(over)
+        held.set()
+        assert await made.settled() == ["SUCCEEDED"] * 8
+    signatures = [len(request.headers["webhook-signature"].split()) for request in receiver.requests]
+    assert signatures == [2] * 4 + [1] * 4
+
+
 async def test_gone_disables_at_once_and_the_others_are_told(made: Hooks, receiver: Receiver) -> None:
     """R-CARD-6."""
     receiver.answer = lambda number: 410

@@ -148,13 +148,15 @@ class DeliveryLoop:
             self._news.set()
 
     def _opened(self, target: Target) -> signing.Secrets:
-        """The secrets of an endpoint; opening them takes as long as ten signatures."""
+        """The secrets of an endpoint that sign now; opening them takes as long as ten signatures."""
         if target not in self._secrets:
             if len(self._secrets) >= KEPT_SECRETS:
                 self._secrets.clear()
             previous = self.sealer.unseal(target.previous_secret) if target.previous_secret else None
             self._secrets[target] = signing.Secrets(self.sealer.unseal(target.secret), previous)
-        return self._secrets[target]
+        secrets = self._secrets[target]
+        over = target.previous_until is not None and target.previous_until <= now()
+        return signing.Secrets(secrets.current) if over else secrets
 
     def _decide(self, owed: Owed, headers: dict[str, str], outcome: Outcome) -> Recorded:
         number, moment = owed.attempts + 1, now()
