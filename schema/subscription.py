@@ -121,7 +121,7 @@ class Subscription:
                     seen = (row.change, row.id)
                     yield WebhookDelivery.from_row(row)
                 if len(news) < BATCH:
-                    seen = max(seen, (end, LAST_ID))
+                    seen = (end, LAST_ID)
                     await wait(rung, LOOK_EVERY_SECONDS)
 
     @subscription(Scope.EXPORTS, description="after is a cursor of Viewer.notifications.")

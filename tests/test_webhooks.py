@@ -1,5 +1,6 @@
 """Endpoints, deliveries and replays as users of the graph meet them. Issue 7, lines 4 to 6; R-WH-*, R-CARD-5 and 6."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,6 +12,8 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from storage import deliveries
+from storage.tables.columns import now
 from tests.authoring import call, create, done, problems
 from tests.receivers import Answer, Receiver
 from tests.world import World, eventually
@@ -335,6 +338,32 @@ async def test_whoever_watches_sees_each_change_of_a_delivery_as_it_happens(lect
     ), "forwards; what changed twice between two looks is told once"
     assert {each["endpoint"]["id"] for each in all_seen} <= {endpoint["id"], silent["id"]}
     assert {each["endpoint"]["id"] for each in theirs} == {stranger["id"]}
+
+
+async def test_whoever_watches_hears_of_new_deliveries_when_all_others_are_forgotten(lectern: World) -> None:
+    """On SQLite changes are counted from the last one that is there."""
+
+    async def forgotten() -> int:
+        async with lectern.database.transaction() as session:
+            count, _ = await deliveries.expire(session, now() + timedelta(minutes=1))
+        return count
+
+    async with Receiver() as receiver, lectern.another_gateway() as address, lectern.background(**QUICK):
+        endpoint = await listen(lectern, receiver)
+        async with aclosing(updates(lectern.keys.content, address, endpoint["id"])) as stream:
+            assert await anext(stream) is None, "it has begun"
+            await done(lectern, "sendTestWebhook", "__typename", endpointId=endpoint["id"])
+            await until_succeeded(stream, endpoint)
+            assert await eventually(forgotten) == 1
+            news = asyncio.create_task(anext(stream))
+
+            async def told() -> bool:
+                await done(lectern, "sendTestWebhook", "__typename", endpointId=endpoint["id"])
+                assert await eventually(forgotten) == 1
+                return news.done()
+
+            await eventually(told, within=10)
+            assert news.result()["endpoint"]["id"] == endpoint["id"]
 
 
 async def done_as(lectern: World, key: str, receiver: Receiver) -> dict[str, Any]:
