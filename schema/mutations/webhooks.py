@@ -196,9 +196,11 @@ class WebhookMutations:
             await check_destination(input.url, allow_private=info.context.settings.webhook_allow_private)
         async with info.context.database.transaction() as session:
             endpoint = await webhooks.locked(session, info.context.realm, input.id)
-            for name in ("url", "description", "events", "ordered", "rate_limit_per_minute"):
+            for name in ("url", "description", "ordered", "rate_limit_per_minute"):
                 if (value := getattr(input, name)) is not strawberry.UNSET:
                     setattr(endpoint, name, value)
+            if input.events:
+                endpoint.events = list(dict.fromkeys(input.events))
             if input.status is EndpointStatus.ACTIVE:
                 webhooks.resume(session, endpoint)
             elif input.status is EndpointStatus.PAUSED:
