@@ -2,7 +2,7 @@
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -101,6 +101,12 @@ async def wake(session: Transaction) -> datetime | None:
     )
     await batches.run(session, update(Delivery).where(col(Delivery.id).in_(due)).values(ready=True))
     return await session.scalar(select(func.min(col(Delivery.next_attempt_at))).where(TIMED))
+
+
+async def stopped(session: Transaction, endpoint_ids: Collection[str]) -> Collection[str]:
+    """Those of some endpoints that get nothing now: paused, disabled or deleted."""
+    active = (col(Endpoint.status) == EndpointStatus.ACTIVE) & col(Endpoint.deleted_at).is_(None)
+    return (await session.scalars(select(col(Endpoint.id)).where(col(Endpoint.id).in_(endpoint_ids), ~active))).all()
 
 
 async def claim(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlmodel import col
 from standardwebhooks.webhooks import Webhook
 
@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.health import Seen, Sign
 from storage.tables import Attempt, Delivery, DeliveryStatus, Endpoint, EndpointStatus, Event, EventType
 from storage.tables.columns import now
+from storage.tables.webhooks import READY
 from tests.hooks import AT_ONCE, NEVER, SEALER, Hooks, hooks
 from tests.postgres import Postgres
 from tests.receivers import Answer, Fault, Receiver, refusing, self_signed
@@ -313,6 +314,30 @@ async def test_a_deleted_endpoint_gets_nothing_more(made: Hooks, receiver: Recei
     async with made.sending():
         assert await made.settled() == ["CANCELED"] * 3, "also what its deletion did not get to"
     assert receiver.requests == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": EndpointStatus.PAUSED}, {"deleted_at": now()}], ids=["paused", "deleted"]
+)
+async def test_what_is_claimed_already_is_not_sent_to_an_endpoint_that_stops(
+    made: Hooks, receiver: Receiver, change: dict[str, Any]
+) -> None:
+    held = asyncio.Event()
+    receiver.before_answer = held.wait
+    endpoint = await made.endpoint(receiver.url)
+    await made.emit(8)
+    async with made.sending(seconds=30):
+        await receiver.wait(4)
+        assert await made.all(Delivery, READY) == [], "four of them are under way, and four wait behind them"
+        await made.change(endpoint, **change)
+
+        async def given_back() -> bool:
+            return len(await made.all(Delivery, or_(READY, col(Delivery.status) == DeliveryStatus.CANCELED))) >= 4
+
+        await eventually(given_back, within=10)
+        held.set()
+        await made.attempted(4)
+    assert len(receiver.requests) == 4
 
 
 async def test_a_long_queue_is_cancelled_bit_by_bit(made: Hooks, receiver: Receiver) -> None:

@@ -1,7 +1,7 @@
 """Who sends next: a lane for each endpoint that has work here, in turn, wider or narrower by its answers. Pure."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -144,14 +144,24 @@ class Lanes:
         self.sending -= 1
         if outcome is not None:
             lane.answered(outcome)
-        back: list[Owed] = []
-        if lane.width < width and lane.waiting:
-            back = list(lane.waiting)
-            lane.waiting.clear()
-            lane.full = True
-            self.waiting -= len(back)
+        back = self.empty([endpoint_id]) if lane.width < width else []
         self._queue(endpoint_id, lane)
         self._forget(endpoint_id, lane)
+        return back
+
+    @property
+    def occupied(self) -> list[str]:
+        """The endpoints for which something waits."""
+        return [endpoint_id for endpoint_id, lane in self._lanes.items() if lane.waiting]
+
+    def empty(self, endpoint_ids: Iterable[str]) -> list[Owed]:
+        """What waits for these endpoints, to be given back."""
+        back: list[Owed] = []
+        for lane in (self._lanes[endpoint_id] for endpoint_id in endpoint_ids if endpoint_id in self._lanes):
+            lane.full |= bool(lane.waiting)
+            back += lane.waiting
+            lane.waiting.clear()
+        self.waiting -= len(back)
         return back
 
     def reopen(self, endpoint_id: str) -> None:
@@ -167,11 +177,7 @@ class Lanes:
 
     def drain(self) -> list[Owed]:
         """Everything that waits, to be given back."""
-        back = [owed for lane in self._lanes.values() for owed in lane.waiting]
-        for lane in self._lanes.values():
-            lane.waiting.clear()
-        self.waiting = 0
-        return back
+        return self.empty(self._lanes)
 
     def _queue(self, endpoint_id: str, lane: Lane) -> None:
         if lane.open and not lane.in_turn:

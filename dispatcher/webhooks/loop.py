@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -97,10 +97,12 @@ class DeliveryLoop:
         """Claim what there is room for, and find out when to look again."""
         moment = now()
         self._look_at = moment + LOOK_EVERY
+        stopped: Collection[str] = ()
         try:
             async with self.database.transaction() as session:
                 if self._wake_at <= moment:
                     self._wake_at = min(await claims.wake(session) or self._look_at, self._look_at)
+                    stopped = await claims.stopped(session, self._lanes.occupied)
                 claimed = await claims.claim(session, room=room, limit=limit, position=self._position, lease=self.lease)
         except Unavailable as error:
             log.warning("deliveries wait for the database", error=str(error))
@@ -109,6 +111,9 @@ class DeliveryLoop:
         self._look_at = min(self._look_at, claimed.look_at or self._look_at)
         self._position, self._whole = claimed.position, claimed.whole
         self._lanes.put(claimed)
+        if back := self._lanes.empty(stopped):
+            self._given_back += back
+            self._to_write.set()
 
     def _start(self) -> None:
         """Send what may be sent; a lease that is nearly over is somebody else's soon."""
