@@ -13,7 +13,7 @@ from storage.packages import lom, standards
 from storage.packages.lom import Lom
 from storage.packages.paths import resolve
 from storage.packages.standards import Alignment
-from storage.packages.xml import GUARDS, MAX_NAMESPACE, explain, forgivable, line, local
+from storage.packages.xml import GUARDS, MAX_NAMESPACE, explain, faults, forgivable, line, local
 
 MAX_BYTES = 128 * 2**20
 MAX_ORGANIZATION_DEPTH = 100
@@ -137,9 +137,8 @@ class _Reading:
                 raise _invalid(f"has an element of more than {MAX_ELEMENT_BYTES:,} bytes.")
         parser.close()
         self._take(parser.read_events())
-        for entry in parser.feed_error_log:
-            if not forgivable(entry.type):
-                raise _invalid(f"is not well-formed XML: {entry.message[:300]}, line {entry.line}")
+        for fault in faults(parser.feed_error_log):
+            raise _invalid(f"is not well-formed XML: {fault.message[:300]}, line {fault.line}")
         return self._manifest()
 
     def _take(self, events: Iterator[tuple[str, object]]) -> None:

@@ -66,7 +66,7 @@ def _forgive(data: bytes, error: etree.XMLSyntaxError) -> etree._Element:
     if forgivable(error.code):
         parser: etree.XMLParser = etree.XMLParser(recover=True, **GUARDS)
         root = etree.fromstring(data, parser)
-        if all(forgivable(entry.type) for entry in parser.error_log):
+        if not faults(parser.error_log):
             return root
     raise unreadable(f"The XML file is not well-formed: {explain(error)}") from None
 
@@ -74,6 +74,11 @@ def _forgive(data: bytes, error: etree.XMLSyntaxError) -> etree._Element:
 def forgivable(code: int) -> bool:
     """Whether the parser complains about nothing worse than a namespace that is no URI."""
     return code == etree.ErrorTypes.WAR_NS_URI
+
+
+def faults(log: etree._ListErrorLog) -> list[etree._LogEntry]:
+    """What is wrong with a document; warnings, as of a namespace that is no absolute URI, are not."""
+    return [entry for entry in log.filter_from_errors() if not forgivable(entry.type)]
 
 
 def explain(error: etree.XMLSyntaxError) -> str:

@@ -133,6 +133,9 @@ def test_pieces_of_any_size_give_the_same(step: int) -> None:
         pytest.param(f"<?xml version='1.0' encoding='ISO-8859-1'?>{qti3(resource())}".encode(), id="Latin-1"),
         pytest.param(qti3(resource(), attributes='xmlns:xsi="http: //www.w3.org"'), id="a namespace that is no URI"),
         pytest.param("<p:manifest xmlns:p='urn:x'><p:resources><p:resource/></p:resources></p:manifest>", id="prefix"),
+        pytest.param(written((ITEM,), "imscp"), id="a namespace that is not absolute"),
+        pytest.param(written((ITEM,), "imscp", extra='xmlns:xsi="http: //www.w3.org"'), id="both kinds of namespaces"),
+        pytest.param(qti3(resource(), attributes='xml:space="none"'), id="an unknown space"),
         pytest.param(f"<!-- <resource/> --><?x?>{qti3(resource())}", id="comments"),
     ],
 )
