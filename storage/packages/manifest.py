@@ -118,7 +118,6 @@ class _Reading:
 
     def __init__(self) -> None:
         self.root: etree._Element | None = None
-        self.base = ""
         self.declares_cartridge = False
         self.item_count = 0
         self.pending = 0
@@ -159,8 +158,6 @@ class _Reading:
         if self.root is None:
             self._begin(element.getroottree())
         match local(element):
-            case "manifest" | "resources":
-                self.base = _join(self.base, element)
             case "organization":
                 self._open(element)
             case "item" if self.open_items and element.getparent() is self.open_items[-1].element:
@@ -178,7 +175,7 @@ class _Reading:
         if self.open_items and element is self.open_items[-1].element:
             self._close(element)
         elif local(element) == "resource" and _is_listed(element):
-            self.resources.append(_read_resource(element, self.base))
+            self.resources.append(_read_resource(element))
         else:
             return
         if len(self.resources) > MAX_RESOURCES or self.item_count > MAX_ITEMS:
@@ -240,7 +237,7 @@ def _is_listed(resource: etree._Element) -> bool:
     return parent is not None and local(parent) == "resources"
 
 
-def _read_resource(element: etree._Element, base: str) -> ManifestResource:
+def _read_resource(element: etree._Element) -> ManifestResource:
     hrefs = [(element.get("href") or "").strip()]
     dependencies: list[str] = []
     metadata: etree._Element | None = None
@@ -260,7 +257,7 @@ def _read_resource(element: etree._Element, base: str) -> ManifestResource:
         identifier=sys.intern((element.get("identifier") or "").strip()),
         type=sys.intern((element.get("type") or "").strip()),
         href=next(filter(None, hrefs), None),
-        base=_join(base, element),
+        base=_base(element),
         dependencies=tuple(dict.fromkeys(dependencies)),
         lom=lom.NOTHING if metadata is None else lom.read(metadata),
         alignments=alignments,
@@ -269,13 +266,14 @@ def _read_resource(element: etree._Element, base: str) -> ManifestResource:
     )
 
 
-def _join(base: str, element: etree._Element) -> str:
-    """The folder that xml:base moves to; one that leaves the package stays visible, so that hrefs in it fail."""
-    step = element.get(_BASE)
-    if not step:
-        return base
-    inside = resolve(base, step)
-    return f"{base}/{step}" if inside is None else inside
+def _base(resource: etree._Element) -> str:
+    """The folder that the xml:base around it move to; one that leaves the package stays visible, so that hrefs fail."""
+    base = ""
+    for element in (*reversed(list(resource.iterancestors())), resource):
+        if step := element.get(_BASE):
+            inside = resolve(base, step)
+            base = f"{base}/{step}" if inside is None else inside
+    return base
 
 
 def _drop(element: etree._Element) -> None:

@@ -104,6 +104,12 @@ def test_bases_add_up(bases: tuple[str, str, str], base: str) -> None:
     assert read(document).resources[0].base == base
 
 
+def test_a_manifest_in_a_manifest_moves_its_own_resources_only() -> None:
+    inner = "".join(f'<manifest xml:base="{name}/"><resources><resource/></resources></manifest>' for name in "xy")
+    document = f'<manifest xml:base="content/"><resources><resource/></resources>{inner}</manifest>'
+    assert [resource.base for resource in read(document).resources] == ["content", "content/x", "content/y"]
+
+
 def test_organizations_keep_their_order_and_depth() -> None:
     items = place("m1", "Unit", items=place("i1", "Page", "p1") + place("m2", items=place("i2", reference="p2")))
     [organization] = read(cartridge(resource("p1"), items=items + place("m3", " Last\n one "))).organizations
