@@ -4,7 +4,9 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from storage.packages.directory import (
     STORED,
@@ -59,11 +61,13 @@ class Archive:
     def find(self, href: str, base: str = "") -> Entry:
         """The file that an href in folder `base` means: as written, else percent-decoded, else without ? and #.
 
+        The folder may be percent-encoded as well.
+
         Raises JobFailed(RESOURCE_INVALID) when it is missing, outside the package, or remote.
         """
         inside = False
-        for reading in readings(href):
-            path = resolve(base, reading)
+        for folder, reading in product(dict.fromkeys((base, unquote(base))), readings(href)):
+            path = resolve(folder, reading)
             if path in self.entries:
                 return self.entries[path]
             inside = inside or path is not None
@@ -71,7 +75,8 @@ class Archive:
             raise unreadable(f"The file {href[:200]!r} is remote and never fetched; put it into the package.")
         if not inside:
             raise unreadable(f"The file {href[:200]!r} lies outside the package; name one in it.")
-        raise unreadable(f"The file {href[:200]!r} is not in the package; add it, or correct the href.")
+        name = resolve(base, href) or href
+        raise unreadable(f"The file {name[:200]!r} is not in the package; add it, or correct the href.")
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """All bytes of a file of at most `limit` bytes, checked against size and CRC."""

@@ -470,6 +470,18 @@ def test_bases_move_hrefs() -> None:
     assert list(read(document, {"content/items/q.xml": make.item()}).items) == ["r1"]
 
 
+def test_bases_may_be_encoded() -> None:
+    document = make.qti3(make.resource("r1", "q.xml", attributes='xml:base="unit%201/"'), make.resource("r2", "q.xml"))
+    found = read(document, {"unit 1/q.xml": make.item()})
+    assert (list(found.items), list(found.failures)) == (["r1"], ["r2"])
+
+
+def test_a_missing_file_is_named_with_its_folder() -> None:
+    document = make.qti3(make.resource("r1", "q.xml", attributes='xml:base="unit/"'))
+    [message] = read(document, {}).messages
+    assert "'unit/q.xml' is not in the package" in message
+
+
 def test_a_bomb_found_on_the_way_condemns_the_package() -> None:
     manifest = make.qti3(make.resource("r1", "q1.xml"), make.resource("r2", "q2.xml")).encode()
     document = make.item().encode()
