@@ -74,7 +74,7 @@ def _find_end(file: BinaryIO, size: int) -> tuple[int, int, int, int]:
     tail_at = max(0, size - _END.size - 0xFFFF)
     file.seek(tail_at)
     tail = file.read(size - tail_at)
-    at = tail.rfind(b"PK\x05\x06", 0, max(0, len(tail) - _END.size + 4))
+    at = _end_in(tail)
     if at < 0:
         raise invalid("This is not a zip file, or it is truncated.")
     _, disk, directory_disk, here, count, length, offset, _ = _END.unpack_from(tail, at)
@@ -84,6 +84,16 @@ def _find_end(file: BinaryIO, size: int) -> tuple[int, int, int, int]:
     if disk or directory_disk or here != count:
         raise invalid("Zip files in several parts are not supported.")
     return tail_at + at, count, length, offset
+
+
+def _end_in(tail: bytes) -> int:
+    """Where the record is whose comment ends with the file, else the last one, as a comment may hold its signature."""
+    last = at = tail.rfind(b"PK\x05\x06", 0, max(0, len(tail) - _END.size + 4))
+    while at >= 0:
+        if at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
+            return at
+        at = tail.rfind(b"PK\x05\x06", 0, at + 3)
+    return last
 
 
 def _find_end64(file: BinaryIO, end_at: int) -> tuple[int, int, int, int] | None:

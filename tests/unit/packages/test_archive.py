@@ -21,6 +21,10 @@ def names(*entries: bytes) -> BinaryIO:
     return forged(*(Raw(name, b"x") for name in entries))
 
 
+def commented(archive: BinaryIO, comment: bytes) -> BinaryIO:
+    return io.BytesIO(archive.read()[:-2] + struct.pack("<H", len(comment)) + comment)
+
+
 @pytest.mark.parametrize(
     ("archive", "code"),
     [
@@ -94,6 +98,9 @@ def test_quoted_overlap_is_refused() -> None:
         pytest.param(names(b"__MACOSX/._a", b"a/.DS_Store", b"b"), {"b"}, id="macOS"),
         pytest.param(names(b"n" * 5000), {"n" * 5000}, id="long name"),
         pytest.param(forged(Raw(b"a", b"x"), before=b"#!/bin/sh\n" * 9), {"a"}, id="leading junk"),
+        pytest.param(commented(names(b"a"), b"made by hand"), {"a"}, id="comment"),
+        pytest.param(commented(names(b"a"), b"PK\x05\x06" + bytes(30)), {"a"}, id="comment like an end"),
+        pytest.param(io.BytesIO(names(b"a").read() + b"\r\n"), {"a"}, id="trailing junk"),
         pytest.param(zipped({"a.zip": zipped({"b": b"x"}).read()}), {"a.zip"}, id="nested archive"),
     ],
 )
