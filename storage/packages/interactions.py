@@ -9,7 +9,7 @@ from storage.packages import html
 from storage.packages.bodies import find_interactions, hide, kind_of, mark_all, render
 from storage.packages.numbers import count, number
 from storage.packages.questions import ChoiceSide, InteractionKind, QuestionChoice, QuestionInteraction, Response
-from storage.packages.xml import local
+from storage.packages.xml import flag, local
 
 _UNDECLARED = Response()
 _CHOICES = tuple(
@@ -59,7 +59,7 @@ def _read(element: etree._Element, kind: InteractionKind, response: Response) ->
         kind=kind,
         prompt=_read_prompt(element, kind),
         choices=() if kind in _WITHOUT_CHOICES else tuple(_read_choices(element, kind)),
-        shuffle=attribute("shuffle") == "true",
+        shuffle=flag(element, "shuffle"),
         min_choices=_limit(element, "min") or 0,
         max_choices=_max_choices(element, kind),
         cardinality=response.cardinality,
@@ -103,7 +103,7 @@ def _read_choices(element: etree._Element, kind: InteractionKind) -> Iterator[Qu
             text=html.plain(shown),
             html=shown,
             side=_side(choice, kind),
-            fixed=choice.get("fixed") == "true",
+            fixed=flag(choice, "fixed"),
             match_max=count(choice.get("match-max")),
             shape=choice.get("shape"),
             coords=choice.get("coords"),

@@ -22,7 +22,7 @@ from storage.packages.questions import (
     ResponseCardinality,
 )
 from storage.packages.refusals import unreadable
-from storage.packages.xml import local, text
+from storage.packages.xml import flag, local, text
 
 _LANGUAGE = ("{http://www.w3.org/XML/1998/namespace}lang", "lang")
 _CARDINALITIES = {cardinality.lower(): cardinality for cardinality in ResponseCardinality}
@@ -72,8 +72,8 @@ def read_item(root: etree._Element) -> Question:
         feedback=feedback,
         max_score=_max_score(outcomes, interactions, scoring),
         scoring=scoring,
-        adaptive=root.get("adaptive") == "true",
-        time_dependent=root.get("time-dependent") == "true",
+        adaptive=flag(root, "adaptive"),
+        time_dependent=flag(root, "time-dependent"),
         stimulus_refs=tuple(filter(None, references)),
     )
 
@@ -130,7 +130,7 @@ def _read_mapping(element: etree._Element) -> Mapping:
             MapEntry(
                 key=entry.get("map-key", ""),
                 value=number(entry.get("mapped-value")) or 0.0,
-                case_sensitive=entry.get("case-sensitive") == "true",
+                case_sensitive=flag(entry, "case-sensitive"),
             )
             for entry in element.iterchildren("{*}qti-map-entry")
         ),

@@ -133,6 +133,11 @@ def line(element: etree._Element | None) -> str:
     return _SPACE.sub(" ", text(element))
 
 
+def flag(element: etree._Element, attribute: str) -> bool:
+    """Whether an attribute says yes, in either spelling of XML Schema."""
+    return element.get(attribute, "").strip() in ("true", "1")
+
+
 def decode(data: bytes) -> str:
     """The text of an XML or HTML file, which no database refuses: NUL is dropped, what is undecodable is replaced."""
     return _decode(data).replace("\0", "")

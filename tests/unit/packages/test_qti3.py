@@ -173,6 +173,22 @@ def test_a_response_is_read_with_its_credit() -> None:
     assert interaction.mapping == Mapping((MapEntry("A B", 1.5, True),), -1.0, 0.0, 2.5)
 
 
+@pytest.mark.parametrize(
+    ("stated", "meant"), [("true", True), ("1", True), (" 1 ", True), ("false", False), ("0", False)]
+)
+def test_a_boolean_has_two_spellings(stated: str, meant: bool) -> None:
+    choice = f'<qti-simple-choice identifier="A" fixed="{stated}">1</qti-simple-choice>'
+    interaction = answer("choice", choice, f'shuffle="{stated}"')
+    entry = f'<qti-map-entry map-key="A" mapped-value="1" case-sensitive="{stated}"/>'
+    question = read(
+        before=declaration(more=f"<qti-mapping>{entry}</qti-mapping>"),
+        attributes=f'adaptive="{stated}" time-dependent="{stated}"',
+    )
+    assert (interaction.shuffle, interaction.choices[0].fixed) == (meant, meant)
+    assert (question.adaptive, question.time_dependent) == (meant, meant)
+    assert question.interactions[0].mapping == Mapping((MapEntry("A", 1.0, meant),))
+
+
 def test_areas_are_read() -> None:
     areas = '<qti-area-mapping><qti-area-map-entry shape="circle" coords="1,2,3" mapped-value="1"/></qti-area-mapping>'
     [interaction] = read(before=declaration("point", more=areas)).interactions
