@@ -1,5 +1,6 @@
 """Read the QTI 1.2 of cartridges: assessments and question banks, in the cartridge profiles and Canvas's dialect."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -99,21 +100,30 @@ def _max_score(fields: dict[str, str], outcomes: tuple[Outcome, ...]) -> float |
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """What each answer earns, by response and value, from the conditions that set a positive score."""
+    """What each answer earns, by response and value, from the conditions that set a positive score.
+
+    `whole` names the responses of which several answers are judged at once: there no answer earns anything by itself.
+    """
 
     entries: dict[str, tuple[MapEntry, ...]]
+    whole: frozenset[str]
 
     @classmethod
     def of(cls, item: etree._Element) -> "_Scores":
         entries: dict[str, dict[str, MapEntry]] = {}
+        whole: set[str] = set()
         for condition in item.iterfind("{*}resprocessing/{*}respcondition"):
             points = max((number(text(found)) or 0.0 for found in condition.iterchildren("{*}setvar")), default=0.0)
+            together: Counter[str] = Counter()
             for value in condition.iter("{*}varequal", "{*}varsubstring") if points > 0 else ():
-                answers = entries.setdefault(value.get("respident", ""), {})
-                if not any(local(ancestor) == "not" for ancestor in value.iterancestors()):
+                response, around = value.get("respident", ""), {local(ancestor) for ancestor in value.iterancestors()}
+                together[response] += "or" not in around
+                answers = entries.setdefault(response, {})
+                if "not" not in around:
                     entry = MapEntry(" ".join(text(value).split()), points, value.get("case", "").lower() == "yes")
                     answers.setdefault(entry.key, entry)
-        return cls({response: tuple(answers.values()) for response, answers in entries.items()})
+            whole.update(response for response, times in together.items() if times > 1)
+        return cls({response: tuple(answers.values()) for response, answers in entries.items()}, frozenset(whole))
 
 
 class _Reading:
@@ -166,7 +176,9 @@ class _Reading:
         choices = tuple(self._choices(element)) if name == "response_lid" else ()
         cardinality = _CARDINALITIES.get(element.get("rcardinality", "").lower(), ResponseCardinality.SINGLE)
         render = element.find("{*}render_choice")
-        unlimited = kind is InteractionKind.CHOICE and cardinality is not ResponseCardinality.SINGLE
+        several = cardinality is not ResponseCardinality.SINGLE
+        unlimited = kind is InteractionKind.CHOICE and several
+        by_answer = bool(entries) and not (several and identifier in self.scores.whole)
         return QuestionInteraction(
             response_id=identifier,
             kind=kind,
@@ -178,7 +190,7 @@ class _Reading:
             cardinality=cardinality,
             base_type=_base_type(element, name),
             correct_responses=tuple(_right(entries, cardinality)),
-            mapping=Mapping(entries) if entries else None,
+            mapping=Mapping(entries) if by_answer else None,
         )
 
     def _kind(self, element: etree._Element, name: str) -> InteractionKind:

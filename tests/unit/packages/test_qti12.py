@@ -117,6 +117,18 @@ def test_scores_are_kept_for_each_answer() -> None:
     assert read(FIB, processing).interactions[0].mapping == expected
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "<and><varequal @>a</varequal><varequal @>b</varequal></and>",
+        "<varequal @>a</varequal><not><varequal @>b</varequal></not>",
+    ],
+)
+def test_answers_that_are_right_only_together_have_no_score_of_their_own(condition: str) -> None:
+    [interaction] = read(choices(cardinality="Multiple"), when(condition)).interactions
+    assert (interaction.correct_responses[0], interaction.mapping) == ("a", None)
+
+
 def test_the_best_score_is_stated_in_the_metadata_or_declared() -> None:
     declared = "<outcomes><decvar varname='SCORE' maxvalue='100'/></outcomes>"
     assert read(processing=declared).max_score == 100.0
