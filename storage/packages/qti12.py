@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from lxml import etree
@@ -28,6 +28,7 @@ from storage.packages.xml import local, text
 _HTML_TYPES = frozenset({"text/html", "text/xhtml"})
 _RESPONSES = frozenset({"response_lid", "response_str", "response_num", "response_xy", "response_grp"})
 _DROPDOWNS = frozenset({"matching_question", "multiple_dropdowns_question"})
+_BLANKS = "fill_in_multiple_blanks_question"
 _ESSAYS = frozenset({"cc.essay.v0p1", "essay_question"})
 _CARDINALITIES = {
     "multiple": ResponseCardinality.MULTIPLE,
@@ -174,6 +175,11 @@ class _Reading:
         kind = self._kind(element, name)
         entries = self.scores.entries.get(identifier, ())
         choices = tuple(self._choices(element)) if name == "response_lid" else ()
+        if kind is InteractionKind.TEXT_ENTRY and choices:
+            # What Canvas writes as the choices of a blank are the words that it accepts, which nobody is shown.
+            accepted = {choice.id: choice.text for choice in choices}
+            entries = tuple(replace(entry, key=accepted.get(entry.key, entry.key)) for entry in entries)
+            name, choices = "response_str", ()
         cardinality = _CARDINALITIES.get(element.get("rcardinality", "").lower(), ResponseCardinality.SINGLE)
         render = element.find("{*}render_choice")
         several = cardinality is not ResponseCardinality.SINGLE
@@ -194,6 +200,8 @@ class _Reading:
         )
 
     def _kind(self, element: etree._Element, name: str) -> InteractionKind:
+        if name == "response_lid" and self.profile == _BLANKS:
+            return InteractionKind.TEXT_ENTRY
         if name == "response_lid":
             return InteractionKind.INLINE_CHOICE if self.profile in _DROPDOWNS else InteractionKind.CHOICE
         if name in ("response_xy", "response_grp"):

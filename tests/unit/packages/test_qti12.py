@@ -71,6 +71,7 @@ FIB = '<response_str ident="r"><render_fib><response_label ident="x"/></render_f
         (FIB.replace("<render_fib", '<render_fib rows="5"'), "", [Kind.EXTENDED_TEXT]),
         (choices("a") + choices("b"), "matching_question", [Kind.INLINE_CHOICE] * 2),
         (choices("a") + choices("b"), "multiple_dropdowns_question", [Kind.INLINE_CHOICE] * 2),
+        (choices("a") + choices("b"), "fill_in_multiple_blanks_question", [Kind.TEXT_ENTRY] * 2),
         (FIB, "essay_question", [Kind.EXTENDED_TEXT]),
         ('<response_num ident="r" numtype="Integer"><render_fib/></response_num>', "", [Kind.TEXT_ENTRY]),
         ("<response_xy ident='r'/>", "", [Kind.CUSTOM]),
@@ -81,6 +82,14 @@ FIB = '<response_str ident="r"><render_fib><response_label ident="x"/></render_f
 def test_kinds_follow_from_the_response_and_the_profile(presentation: str, profile: str, kinds: list[Kind]) -> None:
     found = [interaction.kind for interaction in read(presentation, cc_profile=profile).interactions]
     assert found == kinds
+
+
+def test_the_choices_of_a_blank_are_the_words_that_it_accepts() -> None:
+    processing = when("<varequal @>a</varequal>") + when("<varequal @>b</varequal>")
+    question = read(choices(), processing, question_type="fill_in_multiple_blanks_question")
+    [blank] = question.interactions
+    assert (blank.choices, blank.base_type, blank.correct_responses) == ((), "string", ("A", "B"))
+    assert blank.mapping == Mapping((MapEntry("A", 100.0), MapEntry("B", 100.0)))
 
 
 def test_several_answers_are_unlimited_and_shuffled() -> None:
