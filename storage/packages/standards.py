@@ -94,7 +94,7 @@ def _of_classifications(metadata: etree._Element) -> Iterator[Alignment]:
 
 
 def _of_taxons(path: etree._Element) -> Iterator[Alignment]:
-    for taxon in path.iterchildren("{*}taxon"):
+    for taxon in path.iter("{*}taxon"):  # older LOM puts each into the one above it
         value = text(taxon.find("{*}id"))
         identifier = case_id(value)
         if identifier:

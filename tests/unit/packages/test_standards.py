@@ -76,6 +76,11 @@ def test_a_standard_is_read_with_its_link_and_label(metadata: str, alignment: Al
         pytest.param(f"<lom>{written(CASE)}</lom>", [CASE], id="inside LOM"),
         pytest.param(f"<x><GUID>{CASE}</GUID><GUID>{CASE_2}</GUID></x>", [CASE, CASE_2], id="unlabelled"),
         pytest.param(written(CASE_2) + classification("educational objective"), [CASE_2], id="GUIDs first"),
+        pytest.param(
+            classification("educational objective").replace("</entry>", f"</entry><taxon><id>{CASE_2}</id></taxon>"),
+            [CASE, CASE_2],
+            id="a taxon in a taxon",
+        ),
         pytest.param(classification("discipline"), [], id="discipline"),
         pytest.param(classification("educational objective", value="S1"), [], id="code in a classification"),
         pytest.param(written("S1143", ""), [], id="codes"),
