@@ -35,6 +35,7 @@ _MAX_DIFFICULTY = 100
 _MAX_LANGUAGE = 35
 _PAGES = (".html", ".htm", ".xhtml")
 _HOW_TO_SHOW = "if it is one, give its metadata a LOM technical/format such as video/mp4"
+_HOW_TO_LINK = "if it is one, write its URL in full, beginning with https://"
 _HOW_TO_TITLE = "give its metadata a LOM general/title; the title in the organization is no substitute"
 _HOW_TO_ALIGN = (
     "give its metadata a curriculumStandardsMetadataSet whose GUID is the UUID of a CASE item, "
@@ -135,7 +136,8 @@ class ResourceReader:
         link = cartridge.read_link(xml.parse(file.data))
         video = cartridge.read_video(link.url, resource.lom)
         if video is None:
-            message = f"The web link to {link.url[:200]} is no video and was skipped; {_HOW_TO_SHOW}."
+            hint = _HOW_TO_SHOW if link.url.lower().startswith(("http://", "https://")) else _HOW_TO_LINK
+            message = f"The web link to {link.url[:200]} is no video and was skipped; {hint}."
             yield PackageWarning("not_video", message, resource.identifier)
             return
         require_metadata(resource)

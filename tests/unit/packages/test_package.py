@@ -189,6 +189,21 @@ def test_p5_links_that_are_no_videos_are_skipped_without_duties() -> None:
     assert (reading.warnings, reading.failures, list(reading.items)) == ([("not_video", "w1")], {}, ["p1"])
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("https://example.org/", "technical/format"),
+        ("www.youtube.com/watch?v=1", "beginning with https://"),
+        ("//youtu.be/1", "beginning with https://"),
+    ],
+)
+def test_p5_the_warning_says_how_a_link_becomes_a_video(url: str, hint: str) -> None:
+    manifest = make.cartridge(make.resource("w1", "w1.xml", WEB_LINK), P1)
+    outcomes = read(manifest, {**PAGES, "w1.xml": make.web_link(url)}).outcomes
+    [message] = [outcome.message for outcome in outcomes if isinstance(outcome, PackageWarning)]
+    assert hint in message
+
+
 def test_p5_links_of_other_schemes_fail() -> None:
     manifest = make.cartridge(make.resource("w1", "w1.xml", WEB_LINK))
     assert read(manifest, {"w1.xml": make.web_link("file:///etc/passwd")}).failures == {"w1": CODE.RESOURCE_INVALID}
