@@ -31,6 +31,7 @@ MAX_DESCRIBED = 256 * 2**20
 _ALIGNMENT = 150  # characters, about
 _WHOLE_PACKAGE = frozenset({JobErrorCode.PACKAGE_INVALID, JobErrorCode.PACKAGE_UNSAFE})
 _SILENT = frozenset({Kind.ASSET, Kind.METADATA})
+_CONTENT = frozenset(Kind) - _SILENT - {Kind.UNSUPPORTED}
 
 
 def read_package(file: BinaryIO) -> "Package":
@@ -293,12 +294,18 @@ class Package:
                 relation = AssociationType.STIMULUS if is_stimulus else AssociationType.SEE_ALSO
                 yield Association(relation, source.key, target.key)
 
+    def _holds_cartridge_content(self) -> bool:
+        kinds = (kind_of(resource, PackageType.COMMON_CARTRIDGE) for resource in self._resources.values())
+        return not _CONTENT.isdisjoint(kinds)
+
     def _nothing_supported(self) -> JobFailed:
         types = sorted(self._types)
         shown = ", ".join(stated[:100] or "no type" for stated in types[:5])
         message = f"The package has no resource that becomes a content item; found were resources of type {shown}."
         if any(stated.startswith("imsqti_test") for stated in types):
             message += " Items that only a test file mentions are not read: list them in the manifest."
+        if self.format is PackageType.QTI_3_0 and self._holds_cartridge_content():
+            message += " It was read as QTI 3.0; if it is a Common Cartridge, say so in the <schema> of its metadata."
         return JobFailed(JobErrorCode.NOTHING_SUPPORTED, message)
 
 

@@ -440,10 +440,14 @@ def test_p21_a_package_without_supported_resources_is_refused() -> None:
     assert "imsqti_test_xmlv3p0" in refusal.message
     assert "only a test file mentions" in refusal.message
     scorm = make.resource("s", "index.html", "webcontent")
-    assert refused(make.package(make.qti3(scorm), PAGES)).code is CODE.NOTHING_SUPPORTED
+    refusal = refused(make.package(make.qti3(scorm), PAGES))
+    assert refusal.code is CODE.NOTHING_SUPPORTED
+    assert "if it is a Common Cartridge" in refusal.message
     link = make.cartridge(make.resource("w", "w.xml", WEB_LINK))
     skipped = make.package(link, {"w.xml": make.web_link("https://example.org/")})
-    assert refused(skipped).code is CODE.NOTHING_SUPPORTED
+    refusal = refused(skipped)
+    assert refusal.code is CODE.NOTHING_SUPPORTED
+    assert "QTI 3.0" not in refusal.message
 
 
 REMOTE = make.resource("r1", "q.xml", attributes='xml:base="https://example.org/"')
