@@ -72,7 +72,8 @@ def clean(html: str, *, balanced: bool = False) -> str:
     """The same without anything active: scripts, styles, frames, forms, handlers, unknown URL schemes.
 
     `balanced` tells that a serializer wrote it: then bare tags and our marks, which most questions consist of, are
-    left as they are. Raises JobFailed(RESOURCE_INVALID) when elements nest deeper than 256, or are too many.
+    left as they are. Raises JobFailed(RESOURCE_INVALID) when elements nest deeper than 256, and for too many elements,
+    attributes or entities.
     """
     if "<" not in html and "&" not in html:
         return html.strip().replace(">", "&gt;")
@@ -83,6 +84,9 @@ def clean(html: str, *, balanced: bool = False) -> str:
         raise unreadable(f"The HTML has more than {MAX_NODES:,} tags or attributes.")
     if tags > _FEW_TAGS or len(html) > _FEW_CHARACTERS:
         html = _flatten(html)
+    # To write each of them the sanitizer takes as long as for all that came before.
+    if html.count("&") + html.count("\u00a0") > MAX_NODES:
+        raise unreadable(f"The HTML has more than {MAX_NODES:,} characters that are written as entities.")
     return _CLEANER.clean(html).strip()
 
 

@@ -76,7 +76,15 @@ def test_deep_html_is_refused_at_once(bomb: str) -> None:
     assert failure.value.code is JobErrorCode.RESOURCE_INVALID
 
 
-@pytest.mark.parametrize("bomb", [f"<p {' '.join(f'a{number}' for number in range(9_000))}>", "<p>" * 250_001])
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        f"<p {' '.join(f'a{number}' for number in range(9_000))}>",
+        "<p>" * 250_001,
+        "<p>" + "&amp;" * 250_001,
+        "<p>" + "\u00a0" * 250_001,
+    ],
+)
 def test_crowds_are_refused_at_once(bomb: str) -> None:
     with pytest.raises(JobFailed, match="more than"):
         html.clean(bomb)
