@@ -19,6 +19,7 @@ MAX_TEXT = 100_000
 # Below these sizes nothing can nest deep enough, or have enough attributes, to keep the sanitizer busy.
 _FEW_TAGS = 500
 _FEW_CHARACTERS = 2_000
+_MANY_ATTRIBUTES = 2_000
 _MATH = frozenset(
     {
         *("math", "mrow", "mi", "mo", "mn", "ms", "mspace", "mstyle", "mpadded", "mphantom", "mfenced", "menclose"),
@@ -64,6 +65,8 @@ _BLOCK = re.compile(
     r"header|hgroup|li|nav|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul)\b(?>[^>\"]+|\"[^\"]*\")*>"
 )
 _INLINE = re.compile(r"<(?>[^>\"]+|\"[^\"]*\")*>")
+_TAG = re.compile(r"<[a-zA-Z](?>[^<>\"']+|\"[^\"]*\"|'[^']*')*")
+_ATTRIBUTE = re.compile(r"(?>[^\s/\"']+|\"[^\"]*\"|'[^']*')+")
 _FILEBASE = re.compile(r"(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)([^\"'<>\s)]*)", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"""<html\b[^>]*?\blang\s*=\s*["']?([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)""", re.IGNORECASE)
 
@@ -137,8 +140,16 @@ def relocate(html: str, path: str, exists: Callable[[str], bool]) -> str:
     return _FILEBASE.sub(link, html) if "FILEBASE" in html.upper() else html
 
 
+def _is_crowded(tag: re.Match[str]) -> bool:
+    """Whether it has so many attributes that the parser takes its time, too; about, as a script may look like a tag."""
+    long = tag.end() - tag.start() > 2 * _MANY_ATTRIBUTES
+    return long and len(_ATTRIBUTE.findall(tag[0])) > _MANY_ATTRIBUTES
+
+
 def _flatten(html: str) -> str:
     """Large HTML in balanced form; refuses depth and crowds of attributes, on which sanitizers spend quadratic time."""
+    if any(map(_is_crowded, _TAG.finditer(html))):
+        raise unreadable(f"The HTML has an element with more than {_MANY_ATTRIBUTES:,} attributes.")
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=False)
     # The parser answers None when there is no element at all, which its types do not tell.
     root = cast("etree._Element | None", etree.fromstring(html.encode(errors="replace"), parser))

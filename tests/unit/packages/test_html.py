@@ -90,6 +90,18 @@ def test_crowds_are_refused_at_once(bomb: str) -> None:
         html.clean(bomb)
 
 
+def test_a_crowd_of_attributes_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(JobFailed, match="more than 2,000 attributes"):
+        html.clean(f"<p {' '.join(f'a{number}' for number in range(20_000))}>")
+
+
+@pytest.mark.parametrize(
+    "long", ["<img alt='" + "word " * 20_000 + "'>a", "<script>if (b<c) d = [" + "1, " * 1_900 + "]</script>a"]
+)
+def test_many_words_are_no_crowd(long: str) -> None:
+    assert html.plain(html.clean(long)) == "a"
+
+
 @pytest.mark.parametrize("nothing", ["<!-- a -->" * 900, "</p>" * 900, " " * 3_000])
 def test_nothing_stays_nothing(nothing: str) -> None:
     assert html.clean(nothing) == ""
