@@ -33,6 +33,7 @@ _DECLARED = re.compile(rb"""(?:encoding|charset)\s*=\s*["']?([A-Za-z0-9._-]{2,40
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|16-le|16-be)|ascii|iso8859-\d+|cp\d+|gb\w+|big5\w*|euc_\w+|shift_jis\w*|koi8-[rut]"
 )
+_ADVICE = re.compile(r", (?:use|try) XML_PARSE_HUGE(?: option)?")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -82,8 +83,8 @@ def faults(log: etree._ListErrorLog) -> list[etree._LogEntry]:
 
 
 def explain(error: etree.XMLSyntaxError) -> str:
-    """What is wrong and where, in one line of bounded length."""
-    return " ".join((error.msg or "unknown error").split())[:300]
+    """What is wrong and where, in one line of bounded length, without what only a programmer could try."""
+    return " ".join(_ADVICE.sub("", error.msg or "unknown error").split())[:300]
 
 
 def cut(data: bytes, name: str) -> list[bytes]:

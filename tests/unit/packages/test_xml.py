@@ -34,6 +34,13 @@ def test_a_document_is_refused(document: bytes) -> None:
     assert "root:" not in failure.value.message
 
 
+@pytest.mark.parametrize("document", [b"<a>" * 300 + b"</a>" * 300, b"<a>" + b"x" * (11 * 2**20) + b"</a>"])
+def test_an_author_is_told_the_place_and_no_option_of_the_parser(document: bytes) -> None:
+    with pytest.raises(JobFailed, match="line 1") as failure:
+        xml.parse(document)
+    assert "XML_PARSE" not in failure.value.message
+
+
 @pytest.mark.parametrize(
     "document",
     [
