@@ -9,6 +9,7 @@ from typing import Any
 from graphql import GraphQLLeafType, GraphQLObjectType
 from graphql.execution import Executor
 
+from schema.batching import PutOff
 from storage.tables.columns import dump
 
 SLICE_SECONDS = 0.01
@@ -45,6 +46,10 @@ class PacedExecutor(Executor[Any]):
     characters = 0
     most_objects = most_characters = sys.maxsize
 
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        super().__init__(*parts, **named)
+        self.put_off = PutOff()
+
     @property
     def is_out_of_hand(self) -> bool:
         """Whether the answer is larger than answers may be."""
@@ -56,7 +61,7 @@ class PacedExecutor(Executor[Any]):
         if self.is_out_of_hand:
             raise OutOfHand
         if self.pace.is_used_up():
-            return self._execute_later(type_, field)
+            return self._put_off(type_, field)
         return super().collect_and_execute_subfields(type_, *field)
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]
@@ -69,11 +74,19 @@ class PacedExecutor(Executor[Any]):
                 self.characters += len(dump(value))
         return value
 
-    async def _execute_later(self, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Any:
+    def _put_off(self, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Awaitable[Any]:
+        turn = object()
+        self.put_off.begin(turn)
+        later = asyncio.ensure_future(self._execute_later(turn, type_, field))
+        later.add_done_callback(lambda _: self.put_off.end(turn))  # also when it is cancelled before it has begun
+        return later
+
+    async def _execute_later(self, turn: object, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Any:
         async with self.pace.turn:
             while self.pace.is_used_up():  # noqa: ASYNC110  (it is the loop that has to come round)
                 await asyncio.sleep(0)
             fields: Awaitable[Any] | dict[str, Any] = super().collect_and_execute_subfields(type_, *field)
+        self.put_off.end(turn)
         return await fields if self.is_awaitable(fields) else fields
 
 

@@ -24,6 +24,7 @@ from gateway.persisted import Source
 from gateway.pricing import require
 from gateway.refusals import UNAVAILABLE, UNPROCESSABLE, Failed, Refused, Unsuitable, masking, tell
 from gateway.traffic import note
+from schema.batching import put_off
 from schema.context import Principal
 from storage.database import until
 from storage.tables import Scope
@@ -213,6 +214,7 @@ class Operations:
         executor = begun.executor
         if not mutates:  # what has been changed has been changed, and is told
             self._limit(executor)
+        put_off.set(executor.put_off)
         result = execute_root_selection_set(executor)
         if self._is_awaitable(result):
             seconds = self._timing.mutation if mutates else self._timing.query
@@ -242,6 +244,7 @@ class Operations:
     async def _event(self, begun: Begun, executor: PacedExecutor) -> Answer:
         """Execute a subscription for one event of its source."""
         self._limit(executor)
+        put_off.set(executor.put_off)
         result = execute_subscription_event(executor)
         if self._is_awaitable(result):
             result = await within(self._timing.event, _awaited(result), begun.request_id)

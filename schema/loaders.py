@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
-from strawberry.dataloader import DataLoader
 
+from schema.batching import Loader
 from schema.context import Principal
 from schema.pagination import Connection, Window, page_below
 from schema.types import catalog
@@ -115,13 +115,13 @@ class Loaders:
         self.deliveries = self._by_parent(deliveries.of_events, "event_id")
         self.attempts = self._by_parent(attempts.of_deliveries, "delivery_id")
         self.content = self._by_id(content.find, catalog.content)
-        self.associations = DataLoader(self._load_associations, MOST_KEYS, cache=False)
-        self.related = DataLoader(self._load_related, MOST_KEYS, cache=False)
-        self.related_counts = DataLoader(self._load_related_counts, MOST_KEYS, cache=False)
-        self.xml = DataLoader(self._load_xml, MOST_KEYS, cache=False)
-        self.ingestion_items = DataLoader(self._load_ingestion_items, MOST_KEYS, cache=False)
-        self.below = DataLoader(self._load_below, MOST_WINDOWS, cache=False)
-        self.counts_below = DataLoader(self._count_below, MOST_KEYS, cache=False)
+        self.associations = Loader(self._load_associations, MOST_KEYS, cache=False)
+        self.related = Loader(self._load_related, MOST_KEYS, cache=False)
+        self.related_counts = Loader(self._load_related_counts, MOST_KEYS, cache=False)
+        self.xml = Loader(self._load_xml, MOST_KEYS, cache=False)
+        self.ingestion_items = Loader(self._load_ingestion_items, MOST_KEYS, cache=False)
+        self.below = Loader(self._load_below, MOST_WINDOWS, cache=False)
+        self.counts_below = Loader(self._count_below, MOST_KEYS, cache=False)
         self.nodes: dict[Prefix, tuple[frozenset[Scope], Callable[[str], Awaitable[Any]]]] = {
             **{Prefix(kind.value): (RESOURCE, self.resources.load) for kind in ResourceKind},
             Prefix.CHAPTER: (RESOURCE, self.chapters_by_id.load),
@@ -268,26 +268,26 @@ class Loaders:
         assert self.principal is not None  # noqa: S101  (guarded fields only)
         return self.principal.realm
 
-    def _by_id(self, find: Find, to_node: Callable[[Any], Any]) -> DataLoader[str, Any]:
+    def _by_id(self, find: Find, to_node: Callable[[Any], Any]) -> Loader[str, Any]:
         async def load(keys: list[str]) -> list[Any]:
             proper = [key for key in keys if ids.prefix_of(key)]  # whatever else is sent, no row has it
             async with self.database.snapshot() as session:
                 found = {row.id: to_node(row) for row in await find(session, self._realm, proper)}
             return [found.get(key) for key in keys]
 
-        return DataLoader(load, MOST_KEYS, cache=False)
+        return Loader(load, MOST_KEYS, cache=False)
 
     def _totals(
         self, fetch: Callable[[AsyncSession, Sequence[str]], Awaitable[children.Totals]]
-    ) -> DataLoader[str, tuple[int, float]]:
+    ) -> Loader[str, tuple[int, float]]:
         async def load(keys: list[str]) -> list[tuple[int, float]]:
             async with self.database.snapshot() as session:
                 found = await fetch(session, keys)
             return [found.get(key, (0, 0.0)) for key in keys]
 
-        return DataLoader(load, MOST_KEYS, cache=False)
+        return Loader(load, MOST_KEYS, cache=False)
 
-    def _by_parent(self, fetch: Fetch, parent: str) -> DataLoader[str, Any]:
+    def _by_parent(self, fetch: Fetch, parent: str) -> Loader[str, Any]:
         async def load(keys: list[str]) -> list[list[Any]]:
             grouped: dict[str, list[Any]] = {key: [] for key in keys}
             async with self.database.snapshot() as session:
@@ -295,7 +295,7 @@ class Loaders:
                     grouped[getattr(row, parent)].append(row)
             return [grouped[key] for key in keys]
 
-        return DataLoader(load, MOST_KEYS, cache=False)
+        return Loader(load, MOST_KEYS, cache=False)
 
 
 def _alike(windows: Iterable[Window]) -> list[list[Window]]:

@@ -9,8 +9,8 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import strawberry
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
-from strawberry.dataloader import DataLoader
 
+from schema.batching import Loader
 from schema.context import Info
 from storage.errors import ValidationFailed
 from storage.tables import Realm
@@ -169,8 +169,8 @@ class Window(NamedTuple):
 class Pages(Protocol):
     """The loaders of such pages, and of how long their lists are."""
 
-    below: DataLoader[Window, list[Any]]
-    counts_below: DataLoader[Window, int]
+    below: Loader[Window, list[Any]]
+    counts_below: Loader[Window, int]
 
 
 async def page_below(

@@ -583,6 +583,15 @@ async def test_fifty_modules_with_quizzes_take_the_statements_of_two(lectern: Wo
     assert all(len(module["quizzes"]) == 2 for module in read)
 
 
+async def test_objects_that_are_executed_in_several_turns_are_still_asked_for_together(lectern: World) -> None:
+    """R-IMP-10, of an answer that takes longer than one operation may hold the loop."""
+    await fill(lectern, 90, quizzes=1)
+    wide = " ".join(f"a{number}: title" for number in range(80))
+    query = f"query ($first: Int) {{ modules(first: $first) {{ nodes {{ {wide} quizzes {{ id question }} }} }} }}"
+    few, many = [await statements_of(lectern, query, first) for first in (2, 90)]
+    assert len(many) == len(few), many
+
+
 async def test_twenty_courses_with_chapters_lessons_and_quizzes_take_the_statements_of_two(lectern: World) -> None:
     """R-IMP-10."""
     for _ in range(20):
