@@ -110,10 +110,10 @@ async def test_whatever_the_receiver_does_has_one_outcome(made: Hooks, schedule:
     faults = {fault: row for fault, row in FAULTS.items() if (fault in asked_to_wait) == (schedule is not NEVER)}
     async with AsyncExitStack() as stack:
         endpoints = {fault: await made.endpoint(await _url(stack, fault)) for fault in faults}
+        moment = now()
         async with made.sending(schedule, seconds=3):
             await made.emit()
             await made.attempted(len(faults), within=20)
-        moment = now()
     outcomes = {fault: await _outcome(made, endpoint, moment) for fault, endpoint in endpoints.items()}
     seconds = {fault: outcome.pop("seconds") for fault, outcome in outcomes.items()}
     assert {fault: tuple(outcome.values()) for fault, outcome in outcomes.items()} == {
