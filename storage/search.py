@@ -73,7 +73,10 @@ END = 1 << 62
 """Behind every row."""
 
 EXPECTED = text("EXPLAIN (FORMAT JSON) SELECT FROM content_fts WHERE words @@ CAST(:wanted AS tsquery)")
-"""How many hits the planner expects; more than there are of rare words, hardly ever less than of common ones."""
+"""
+How many hits the planner expects: more than there are of rare words, hardly ever less than of common ones, once the
+server has counted them, which it does within a minute of a large ingestion.
+"""
 
 ADDED: batches.Columns = {"item_id": Text(), "vector": TSVECTOR()}
 ADDING = text("""
