@@ -18,8 +18,11 @@ WIDTH = 4
 """Requests under way to one endpoint at first."""
 
 WIDEST = 16
+KEPT = 100
+"""Lanes that are kept while they are empty."""
+
 REMEMBERED = 1_000
-"""Narrow lanes that are kept while they are empty."""
+"""The same of narrow ones."""
 
 OVERLOADED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
@@ -185,6 +188,6 @@ class Lanes:
             self._turns.append(endpoint_id)
 
     def _forget(self, endpoint_id: str, lane: Lane) -> None:
-        """An idle lane is made again when it is needed; only how narrow it had become is worth remembering."""
-        if lane.idle and not lane.in_turn and not (lane.suspect and len(self._lanes) <= REMEMBERED):
+        """How wide an idle lane has become is worth remembering, and more so how narrow."""
+        if lane.idle and not lane.in_turn and len(self._lanes) > (REMEMBERED if lane.suspect else KEPT):
             del self._lanes[endpoint_id]
