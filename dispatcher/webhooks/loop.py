@@ -83,9 +83,12 @@ class DeliveryLoop:
             while True:
                 self._news.clear()
                 limit, room = self._lanes.room()
-                if limit:
-                    await self._claim_some(limit, room)
-                    self._start()
+                if not limit:
+                    self._whole = False  # there may be more than we know: whoever makes room rings
+                    await wait(self._news, LOOK_EVERY.total_seconds())
+                    continue
+                await self._claim_some(limit, room)
+                self._start()
                 if self._whole or not self._lanes.room()[0]:
                     await wait(self._news, self._pause())
 
