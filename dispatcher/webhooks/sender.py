@@ -1,6 +1,5 @@
 """One signed POST, and whatever comes of it as a value."""
 
-import asyncio
 import errno
 import functools
 import socket
@@ -20,6 +19,7 @@ from dispatcher.webhooks.connections import (
     Peer,
     UnknownHostError,
 )
+from dispatcher.webhooks.deadlines import Deadlines
 from dispatcher.webhooks.outcomes import Failure, Outcome, Timings
 from storage import destinations
 from storage.destinations import Resolve
@@ -57,12 +57,14 @@ class Sender:
         """
         self._allow_private = allow_private
         self.timeout = timeout
+        self._deadlines = Deadlines(timeout)
         self._connections = Connections(dial_any if allow_private else dial_public, resolve, kept)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._deadlines.close()
         await self._connections.close()
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -74,11 +76,14 @@ class Sender:
         if target is None:
             failure = Failure.BLOCKED
         else:
+            limit = self._deadlines.start()
             try:
-                async with asyncio.timeout(self.timeout):
+                async with limit:
                     await self._connections.post(target.peer, _request(target, headers, body), exchange)
             except _RECEIVER_ERRORS as error:
                 failure = None if exchange.status is not None else failure_of(error)
+            finally:
+                self._deadlines.over(limit)
         if exchange.status is not None and 300 <= exchange.status < 400:
             failure = Failure.REDIRECT
         return Outcome(
