@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 GIVEN_UP_AFTER = timedelta(hours=120)
 """Failing for so long, without any success, disables an endpoint."""
@@ -31,8 +32,7 @@ class Sign(StrEnum):
     """The fault was ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One attempt from the endpoint's point of view, when it ended, and how long it asked to be left alone."""
 
     sign: Sign

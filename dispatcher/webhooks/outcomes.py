@@ -1,8 +1,8 @@
 """What came of one request: the value that the sender returns, the schedule judges and the loop records."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Failure(StrEnum):
@@ -27,8 +27,7 @@ class Failure(StrEnum):
     """There is a status, but a redirect is never followed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Milliseconds of each step; None for a step that was not needed or not reached."""
 
     dns: float | None
@@ -38,8 +37,7 @@ class Timings:
     total: float
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One request and its answer. A status alone decides; the body is only for the log."""
 
     started_at: datetime
