@@ -24,6 +24,7 @@ class Settings(StorageSettings):
     job_attempts: int = Field(default=3, ge=1)
     job_timeout: float = Field(default=3600, gt=0)
     job_slots: int = Field(default=10, ge=1)
+    idle_readers: int = Field(default=1, ge=0)
     export_days: int = Field(default=30, ge=1)
     delivery_days: int = Field(default=90, ge=1)
     event_days: int = Field(default=400, ge=1)

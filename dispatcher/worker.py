@@ -13,6 +13,7 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from dispatcher.jobs import run_job
+from dispatcher.jobs.readers import Readers
 from dispatcher.queue import FUNCTION, QUEUE, connected, deserialize, serialize
 from dispatcher.relay import Relay
 from dispatcher.settings import Settings
@@ -48,11 +49,13 @@ class Jobs:
         self.settings = settings
         self.sealer = sealer
         self.blobs = Blobs(settings.blob_url)
+        self.readers = Readers(settings.idle_readers)
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, _context: dict[str, Any], id: str) -> None:
         """What arq calls."""
-        task = asyncio.create_task(run_job(self.database, self.settings, self.sealer, self.blobs, id))
+        work = run_job(self.database, self.settings, self.sealer, self.blobs, self.readers, id)
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
@@ -76,6 +79,7 @@ class Jobs:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
+        await self.readers.close()
 
 
 async def listen_to_arq(running: Jobs, settings: Settings) -> None:
@@ -152,6 +156,7 @@ async def background(settings: Settings) -> AsyncIterator[Sequence[asyncio.Task[
         loops = [
             asyncio.create_task(loop) for loop in (relay.run(), listen_to_arq(running, settings), deliveries.run())
         ]
+        running.readers.prepare()
         try:
             yield loops
         finally:

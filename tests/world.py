@@ -120,8 +120,8 @@ class World:
 
     @contextlib.asynccontextmanager
     async def background(self, **changes: Any) -> AsyncIterator[None]:
-        """A background process, in this one."""
-        async with background(DispatcherSettings(**{**self.settings, **changes})):
+        """A background process, in this one; it starts a reader when there is something to read."""
+        async with background(DispatcherSettings(**{"idle_readers": 0, **self.settings, **changes})):
             yield
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from dispatcher.jobs import expand, export, generate, ingest, render
+from dispatcher.jobs.readers import Readers
 from dispatcher.jobs.run import Run
 from dispatcher.settings import Settings
 from storage import ids, jobs
@@ -35,7 +36,9 @@ TRY_AGAIN_SECONDS = 0.5
 OUTAGE_PAUSE = timedelta(seconds=2)
 
 
-async def run_job(database: Database, settings: Settings, sealer: Sealer, blobs: Blobs, id: str) -> None:
+async def run_job(
+    database: Database, settings: Settings, sealer: Sealer, blobs: Blobs, readers: Readers, id: str
+) -> None:
     """
     Run a job that is due, to its end; nothing happens when it is not due any more, or becomes somebody else's.
 
@@ -48,7 +51,7 @@ async def run_job(database: Database, settings: Settings, sealer: Sealer, blobs:
         log.warning("a job waits for the database", job=id, error=str(error))
         return
     if job is not None:
-        await _run(Run(database, settings, sealer, blobs, job), settings.job_timeout)
+        await _run(Run(database, settings, sealer, blobs, readers, job), settings.job_timeout)
 
 
 async def _run(run: Run, seconds: float) -> None:

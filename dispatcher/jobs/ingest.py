@@ -2,43 +2,28 @@
 
 import asyncio
 import contextlib
-import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator
 
-import orjson
-
+from dispatcher.jobs.readers import Frame, frames
 from dispatcher.jobs.run import Run
-from dispatcher.settings import harmless_environment
 from storage import ingestions, jobs
-from storage.errors import JobErrorCode, JobFailed
+from storage.errors import JobFailed
 from storage.intake import Intake
 from storage.tables import PackageType, Progress
 from storage.tables.jobs import Notice
 
-READER = ("-m", "storage.packages")
 READ_PERCENT = 95
-
-AHEAD = 2**20
-"""Bytes that the reader may be ahead, twice over: it reads on while a batch is written."""
-
-Frame = dict[str, Any]
-
-
-class ReaderCrashed(Exception):  # noqa: N818
-    """The process that read the package ended as none of ours should."""
 
 
 async def process(run: Run) -> None:
     """Read the package in a process of its own, and write what it tells, batch by batch."""
-    async with _reader() as reader:
+    async with run.readers.one() as reader:
         await run.advance(Progress(phase="opening"))
-        async with _fetched(run) as path, contextlib.aclosing(_frames(reader, path)) as frames:
-            head = await anext(frames)
+        async with _fetched(run) as path, contextlib.aclosing(frames(reader, path)) as told:
+            head = await anext(told)
             intake = await _begin(run, head)
-            async for frame in frames:
+            async for frame in told:
                 await _take(run, intake, frame, head["total"])
     await _close(run, intake)
 
@@ -108,45 +93,3 @@ async def _fetched(run: Run) -> AsyncIterator[str]:
             await asyncio.to_thread(file.write, chunk)
         await asyncio.to_thread(file.flush)
         yield file.name
-
-
-@contextlib.asynccontextmanager
-async def _reader() -> AsyncIterator[Process]:
-    """A reader that waits for a package; it dies with the block, in the middle of whatever it does."""
-    reader = await asyncio.create_subprocess_exec(
-        *(sys.executable, *READER),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
-        limit=AHEAD,
-        env=harmless_environment(),
-        start_new_session=True,
-    )
-    try:
-        yield reader
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            reader.kill()
-        await reader.communicate()
-
-
-async def _frames(reader: Process, path: str) -> AsyncGenerator[Frame, None]:
-    """
-    Frame after frame of a package.
-
-    JobFailed when the reader refuses the package, ReaderCrashed when it does not end well.
-    """
-    assert reader.stdin is not None  # noqa: S101  (they are pipes)
-    assert reader.stdout is not None  # noqa: S101
-    assert reader.stderr is not None  # noqa: S101
-    reader.stdin.write(f"{path}\n".encode())
-    with contextlib.suppress(asyncio.IncompleteReadError):
-        while True:
-            length = await reader.stdout.readexactly(4)
-            frame: Frame = orjson.loads(await reader.stdout.readexactly(int.from_bytes(length, "big")))
-            if refused := frame.get("refused"):
-                raise JobFailed(JobErrorCode(refused["code"]), refused["message"])
-            yield frame
-    said = (await reader.stderr.read()).decode(errors="replace")
-    if status := await reader.wait():
-        raise ReaderCrashed(f"status {status}: {said[-2000:]}")

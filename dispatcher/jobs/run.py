@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
 
+from dispatcher.jobs.readers import Readers
 from dispatcher.settings import Settings
 from storage import attachments, jobs
 from storage.blobs import Blobs
@@ -15,11 +16,14 @@ from storage.tables.jobs import SUCCEEDED
 class Run:
     """A claimed job; every write checks that it still is ours."""
 
-    def __init__(self, database: Database, settings: Settings, sealer: Sealer, blobs: Blobs, job: Job) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, sealer: Sealer, blobs: Blobs, readers: Readers, job: Job
+    ) -> None:
         self.database = database
         self.settings = settings
         self.sealer = sealer
         self.blobs = blobs
+        self.readers = readers
         self.job = job
         self._kept: list[Attachment] = []
 
