@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import aiosqlite
 import orjson
 from sqlalchemy import Dialect, ExceptionContext, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -47,6 +49,9 @@ PASSING_CODES = frozenset(
     }
 )
 """The same of SQLite: somebody else writes, or the disk is full or out of reach."""
+
+RESTED_SECONDS = 1.0
+"""A connection that nobody has used for so long may have died meanwhile."""
 
 BUSY_SECONDS = 10
 """How long a change waits for the lock of SQLite, which another process may hold."""
@@ -121,17 +126,9 @@ class Database:
         if make_url(url).get_backend_name() == "sqlite":
             self.writer, self.reader = _sqlite(url, writes=True), _sqlite(url, writes=False)
         else:
-            self.writer = self.reader = create_async_engine(
-                url,
-                pool_size=10,
-                max_overflow=10,
-                pool_pre_ping=True,
-                hide_parameters=True,
-                json_serializer=_json,
-                json_deserializer=orjson.loads,
-            )
-        for engine in {self.writer, self.reader}:
-            tell_unavailable(engine)
+            self.writer = _postgresql(url)
+            # On the same connections: to begin and to end what only reads are two more ways to the server and back.
+            self.reader = self.writer.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -153,7 +150,7 @@ class Database:
         """
         limit = asyncio.timeout_at(_deadline.get())
         async with limit, _patient(), AsyncSession(self.reader, expire_on_commit=False) as session:
-            if steady and self.reader is self.writer:
+            if steady and self.reader.name == "postgresql":
                 await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
@@ -282,4 +279,33 @@ def _sqlite(url: str, *, writes: bool) -> AsyncEngine:
         else:
             connection.exec_driver_sql("BEGIN")
 
+    tell_unavailable(engine)
+    return engine
+
+
+def _postgresql(url: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=10,
+        max_overflow=10,
+        hide_parameters=True,
+        json_serializer=_json,
+        json_deserializer=orjson.loads,
+    )
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def rest(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def wake(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        """See whether a connection that has rested is alive; to do so each time would cost more than most queries."""
+        if time.monotonic() - record.info.get("rests_since", math.inf) < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    tell_unavailable(engine)
     return engine

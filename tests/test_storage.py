@@ -17,7 +17,7 @@ from sqlmodel import SQLModel, col
 
 from storage import events, ids, revisions, search, workspaces
 from storage.bodies import WebhookTestBody
-from storage.database import Database
+from storage.database import RESTED_SECONDS, Database, Unavailable
 from storage.notify import Bells
 from storage.tables import Endpoint, Environment, Event, EventType, Log, Realm, Workspace
 
@@ -144,6 +144,30 @@ async def test_the_log_of_an_environment_is_its_own(database: Database) -> None:
         assert len(await events.after(session, endpoint.realm, 0)) == 1
         assert await events.after(session, other, 0) == []
         assert await events.position(session, other) == 0
+
+
+async def test_connections_that_the_server_ended_are_replaced(database: Database, database_url: str) -> None:
+    if not database_url.startswith("postgresql"):
+        pytest.skip("SQLite has no server")
+    server = Database(database_url, Bells())
+    for rested in (False, True):
+        ended = {*await asyncio.gather(*(_connection(database) for _ in range(5)))}
+        async with server.transaction() as session:
+            await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 1.1 * RESTED_SECONDS * rested})
+            for pid in ended:
+                await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        if not rested:
+            with pytest.raises(Unavailable):
+                await _connection(database)
+        assert await _connection(database) not in ended
+    await server.dispose()
+
+
+async def _connection(database: Database) -> int:
+    """Which of the server's processes answers."""
+    async with database.snapshot() as session:
+        pid: int = await session.scalar(text("SELECT pg_backend_pid() FROM pg_sleep(0.05)"))
+    return pid
 
 
 def test_the_newest_migration_is_known_by_its_name() -> None:
