@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from storage import ids
+from storage import ids, workspaces
 from storage.database import Transaction
 from storage.errors import NotFound, ValidationFailed
 from storage.notify import Bell
@@ -22,7 +22,6 @@ from storage.tables import (
     Scope,
     UserRole,
     UserSession,
-    Workspace,
 )
 from storage.tables.columns import now
 
@@ -117,7 +116,7 @@ async def listed(session: AsyncSession, table: type[C], workspace_id: str) -> Se
 
 async def require_room(session: Transaction, table: type[C], workspace_id: str) -> None:
     """ValidationFailed (rule too_many_credentials) when as many are active as may be; others wait for their turn."""
-    await session.execute(select(col(Workspace.id)).where(col(Workspace.id) == workspace_id).with_for_update())
+    await workspaces.hold(session, workspace_id)
     active = select(func.count()).where(col(table.workspace_id) == workspace_id, col(table.revoked_at).is_(None))
     if (await session.scalar(active) or 0) >= MOST_ACTIVE:
         message = f"A workspace has at most {MOST_ACTIVE} of these at a time; revoke one first."

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from storage import events
+from storage import events, workspaces
 from storage.bodies import WebhookTestBody
 from storage.database import Transaction
 from storage.errors import NotFound, ValidationFailed
@@ -19,6 +19,15 @@ from storage.tables import Delivery, Endpoint, EndpointStatus, EventType, Realm
 from storage.tables.columns import now
 
 HINT_LENGTH = len("whsec_") + 4
+MOST_ENDPOINTS = 50
+
+
+async def require_room(session: Transaction, realm: Realm) -> None:
+    """ValidationFailed (rule too_many_endpoints) when there are as many as may be; others wait for their turn."""
+    await workspaces.hold(session, realm.workspace_id)
+    if len(await list_endpoints(session, realm)) >= MOST_ENDPOINTS:
+        message = f"An environment has at most {MOST_ENDPOINTS} endpoints."
+        raise ValidationFailed("too_many_endpoints", message, "input")
 
 
 def new_secret() -> str:

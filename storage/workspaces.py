@@ -26,3 +26,8 @@ async def find(session: AsyncSession, name: str) -> Workspace | None:
 async def first_two(session: AsyncSession) -> list[Workspace]:
     """Enough to tell whether there is none, one or several."""
     return list((await session.scalars(select(Workspace).order_by(col(Workspace.id)).limit(2))).all())
+
+
+async def hold(session: Transaction, workspace_id: str) -> None:
+    """Whoever holds the same workspace waits for the end of this transaction, to count what there is one by one."""
+    await session.execute(select(col(Workspace.id)).where(col(Workspace.id) == workspace_id).with_for_update())

@@ -106,6 +106,15 @@ async def test_an_endpoint_is_made_changed_and_deleted(lectern: World) -> None:
         assert [code for code, *_ in problems(await call(lectern, mutation, "__typename", **input))] == ["NOT_FOUND"]
 
 
+async def test_an_environment_has_at_most_fifty_endpoints_whoever_makes_them_at_once(lectern: World) -> None:
+    asked = {"url": "https://127.0.0.1:9/hook"}
+    for _ in range(48):
+        await done(lectern, "createWebhookEndpoint", "endpoint { id }", **asked)
+    made = await asyncio.gather(*(call(lectern, "createWebhookEndpoint", "endpoint { id }", **asked) for _ in range(5)))
+    refused = [("VALIDATION_FAILED", "too_many_endpoints", ["input"])]
+    assert sorted(map(problems, made)) == [[], [], refused, refused, refused]
+
+
 async def test_what_an_endpoint_may_not_be_is_refused_with_its_rule_and_place(lectern: World) -> None:
     """R-IMP-12, issue 7, line 4: at creation and at a change alike, and nothing is written."""
     urls = {

@@ -19,7 +19,6 @@ from storage.replays import Replay, Wanted
 from storage.tables import DeliveryStatus, EndpointStatus, EventType, Scope
 from storage.tables.columns import now
 
-MOST_ENDPOINTS = 50
 LONGEST_GRACE_SECONDS = 604800
 LONGEST_HERE = {"url": 2_000, "description": LONGEST["description"]}
 HIGHEST_RATE = 60_000
@@ -159,10 +158,7 @@ class WebhookMutations:
         realm, shown = info.context.realm, {}
 
         async def make(session: Transaction, endpoint_id: str) -> tables.Endpoint:
-            if len(await webhooks.list_endpoints(session, realm)) >= MOST_ENDPOINTS:
-                raise ValidationFailed(
-                    "too_many_endpoints", f"An environment has at most {MOST_ENDPOINTS} endpoints.", "input"
-                )
+            await webhooks.require_room(session, realm)
             endpoint, shown["secret"] = webhooks.create(
                 session,
                 realm,
