@@ -46,6 +46,8 @@ class Settings(StorageSettings):
     def _pauses(cls, seconds: tuple[float, ...]) -> tuple[float, ...]:
         if not all(0 <= pause < math.inf for pause in seconds):
             raise ValueError("is a list of seconds of which none is negative")
+        if seconds[:1] != (0,):
+            raise ValueError("begins with 0, because the first attempt is made at once")
         return seconds
 
     @field_validator("model_url")

@@ -138,7 +138,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path: Path, name: str,
     assert refused.stderr.startswith(name)
 
 
-@pytest.mark.parametrize("value", ["soon", "0,-5"])
+@pytest.mark.parametrize("value", ["soon", "0,-5", "5,30"])
 def test_a_wrong_setting_of_the_background_stops_everything(tmp_path: Path, value: str) -> None:
     refused = run(tmp_path, "up", "--port", str(free_port()), LECTERN_WEBHOOK_SCHEDULE=value)
     assert refused.returncode == 1
