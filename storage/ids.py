@@ -4,7 +4,7 @@ import re
 import secrets
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: sorts as the bits do
@@ -73,6 +73,14 @@ def new(prefix: Prefix) -> str:
 def first_at(prefix: Prefix, instant: datetime) -> str:
     """What no id is smaller than that was made at this time or later."""
     return _written(prefix, max(0, int(instant.timestamp() * 1000)) << 80)
+
+
+def made_at(id: str) -> datetime:
+    """When the id was made, to the millisecond."""
+    number = 0
+    for character in id.rpartition("_")[2][:10]:
+        number = number << 5 | ALPHABET.index(character)
+    return datetime.fromtimestamp((number >> 2) / 1000, UTC)
 
 
 def _written(prefix: Prefix, uuid: int) -> str:

@@ -13,7 +13,7 @@ from dispatcher.webhooks import schedule, signing
 from dispatcher.webhooks.lanes import SLOTS, Lanes
 from dispatcher.webhooks.outcomes import Outcome
 from dispatcher.webhooks.sender import Sender
-from storage import attempts, claims
+from storage import attempts, claims, ids
 from storage.attempts import Made, Recorded
 from storage.claims import Owed, Target
 from storage.database import Database, Unavailable
@@ -168,6 +168,8 @@ class DeliveryLoop:
 
     def _decide(self, owed: Owed, headers: dict[str, str], outcome: Outcome) -> Recorded:
         number, moment = owed.attempts + 1, now()
+        if outcome.failure is not None:
+            outcome = schedule.judged(outcome, ids.made_at(owed.id), moment)
         attempts = self.schedule[:1] if owed.type == EventType.WEBHOOK_TEST else self.schedule
         chance = random.uniform(-1, 1)  # noqa: S311  (spreads retries, hides nothing)
         decision = schedule.decide(outcome, number, moment, attempts, chance)

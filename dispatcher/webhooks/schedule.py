@@ -17,6 +17,9 @@ JITTER = 0.2
 OFFLINE_SECONDS = 30.0
 """Until the same attempt is made again, when this machine could not make it."""
 
+OFFLINE_AT_MOST = timedelta(days=1)
+"""After that a want of this machine is one of the receiver: it cannot be reached from here."""
+
 PATIENT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """Answers whose Retry-After counts."""
 
@@ -51,6 +54,13 @@ class Gone:
 
 
 Decision = Delivered | Again | Postponed | Exhausted | Gone
+
+
+def judged(outcome: Outcome, since: datetime, now: datetime) -> Outcome:
+    """The outcome as it counts for a delivery that was made at `since`."""
+    if outcome.failure is Failure.OFFLINE and now - since > OFFLINE_AT_MOST:
+        return outcome._replace(failure=Failure.UNREACHABLE)
+    return outcome
 
 
 def decide(outcome: Outcome, number: int, now: datetime, schedule: Sequence[float], jitter: float) -> Decision:

@@ -52,6 +52,19 @@ def test_a_want_of_this_machine_is_no_attempt(number: int) -> None:
     assert schedule.decide(offline, number, NOW, SCHEDULE, 0) == Postponed(NOW + timedelta(seconds=30))
 
 
+@pytest.mark.parametrize(
+    ("hours", "failure", "counts_as"),
+    [
+        (23, Failure.OFFLINE, Failure.OFFLINE),
+        (25, Failure.OFFLINE, Failure.UNREACHABLE),
+        (25, Failure.TIMEOUT, Failure.TIMEOUT),
+    ],
+)
+def test_a_want_of_this_machine_counts_after_a_day(hours: float, failure: Failure, counts_as: Failure) -> None:
+    made = NOW - timedelta(hours=hours)
+    assert schedule.judged(outcome(None, failure=failure), made, NOW).failure is counts_as
+
+
 def test_the_waits_are_those_of_the_schedule() -> None:
     waits = [schedule.decide(outcome(500), number, NOW, SCHEDULE, 0) for number in range(1, 9)]
     assert waits == [*(after(seconds) for seconds in (5, 30, 300, 1800, 7200, 18000, 36000)), Exhausted()]
