@@ -75,8 +75,11 @@ END = 1 << 62
 EXPECTED = text("EXPLAIN (FORMAT JSON) SELECT FROM content_fts WHERE words @@ CAST(:wanted AS tsquery)")
 """
 How many hits the planner expects: more than there are of rare words, hardly ever less than of common ones, once the
-server has counted them, which it does within a minute of a large ingestion.
+server has counted them (`learn`).
 """
+
+KNOWN = text("SELECT reltuples FROM pg_class WHERE oid = CAST('content_fts' AS regclass)")
+"""How many rows there were when they were counted last; -1 before the first time."""
 
 ADDED: batches.Columns = {"item_id": Text(), "vector": TSVECTOR()}
 ADDING = text("""
@@ -156,6 +159,18 @@ async def add(session: Transaction, rows: Sequence[dict[str, str]]) -> None:
     else:
         vectors = [(row["item_id"], _vector(row)) for row in rows]
         await session.execute(ADDING, {"added": batches.rows(vectors, ADDED, on_sqlite=False)})
+
+
+async def learn(session: Transaction, added: int) -> None:
+    """
+    Have PostgreSQL count its words when a tenth of the rows or more are new.
+
+    It does so by itself within a minute; in that minute it would take common words for rare ones, and sort all hits.
+    """
+    if session.on_sqlite or added < FEW:
+        return
+    if added * 10 >= (await session.scalar(KNOWN) or 0):
+        await session.execute(text("ANALYZE content_fts"))
 
 
 async def remove(session: Transaction, realm: Realm, job_id: str) -> None:

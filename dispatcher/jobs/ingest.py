@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 from dispatcher.jobs.readers import Frame, frames
 from dispatcher.jobs.run import Run
-from storage import ingestions, jobs
+from storage import ingestions, jobs, search
+from storage.database import Unavailable
 from storage.errors import JobFailed
 from storage.intake import Intake
 from storage.tables import PackageType, Progress
@@ -26,6 +27,9 @@ async def process(run: Run) -> None:
             async for frame in told:
                 await _take(run, intake, frame, head["total"])
     await _close(run, intake)
+    with contextlib.suppress(Unavailable):  # the package is in the database, and found if not at once
+        async with run.database.transaction() as session:
+            await search.learn(session, intake.completed)
 
 
 async def _begin(run: Run, head: Frame) -> Intake:

@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from storage import search
 from storage.database import Database
 from storage.intake import Intake
 from storage.notify import Bells
@@ -101,6 +102,8 @@ async def fill(database: Database, made: Installation, token: str, count: int) -
         while batch := list(islice(outcomes, BATCH)):
             async with database.transaction() as session:
                 await intake.take(session, batch, None)
+        async with database.transaction() as session:
+            await search.learn(session, intake.completed)
         count -= PACKAGE
 
 
