@@ -1,6 +1,7 @@
 """The engine under everything: one writer, positions without gaps, ids in order, the same on both databases."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,6 +145,16 @@ async def test_the_log_of_an_environment_is_its_own(database: Database) -> None:
         assert len(await events.after(session, endpoint.realm, 0)) == 1
         assert await events.after(session, other, 0) == []
         assert await events.position(session, other) == 0
+
+
+async def test_a_change_that_fails_leaves_nothing_on_a_connection_that_has_just_read(database: Database) -> None:
+    for _ in range(3):
+        async with database.snapshot() as session:
+            assert (await session.scalars(select(Workspace))).all() == []
+        with contextlib.suppress(LookupError):
+            async with database.transaction() as session:
+                await workspaces.create(session, "ours")
+                raise LookupError
 
 
 async def test_connections_that_the_server_ended_are_replaced(database: Database, database_url: str) -> None:
