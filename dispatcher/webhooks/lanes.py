@@ -18,11 +18,8 @@ WIDTH = 4
 """Requests under way to one endpoint at first."""
 
 WIDEST = 16
-KEPT = 100
-"""Lanes that are kept while they are empty."""
-
 REMEMBERED = 1_000
-"""The same of narrow ones."""
+"""Idle lanes whose width is remembered, those that were busy last."""
 
 OVERLOADED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
@@ -102,6 +99,7 @@ class Lanes:
 
     def room(self) -> tuple[int, Mapping[str, int]]:
         """How many deliveries to claim in all, and for each endpoint that is known here."""
+        self._forget()
         suspects = [lane for lane in self._lanes.values() if lane.suspect]
         left = SUSPECT_SLOTS - sum(lane.sending + len(lane.waiting) for lane in suspects)
         room: dict[str, int] = {}
@@ -114,7 +112,8 @@ class Lanes:
         """Line up what was claimed, and note which endpoints are owed more than that."""
         for owed in claimed.owed:
             endpoint_id = owed.target.endpoint_id
-            lane = self._lanes.setdefault(endpoint_id, Lane())
+            lane = self._lanes.pop(endpoint_id) if endpoint_id in self._lanes else Lane()
+            self._lanes[endpoint_id] = lane
             lane.waiting.append(owed)
             lane.paced = owed.target.paced
             self.waiting += 1
@@ -136,7 +135,6 @@ class Lanes:
                 owed = lane.waiting.popleft()
                 self._queue(endpoint_id, lane)
                 return owed
-            self._forget(endpoint_id, lane)
         return None
 
     def ended(self, endpoint_id: str, outcome: Outcome | None) -> list[Owed]:
@@ -149,7 +147,6 @@ class Lanes:
             lane.answered(outcome)
         back = self.empty([endpoint_id]) if lane.width < width else []
         self._queue(endpoint_id, lane)
-        self._forget(endpoint_id, lane)
         return back
 
     @property
@@ -171,7 +168,6 @@ class Lanes:
         """What follows from a 410 is recorded."""
         if lane := self._lanes.get(endpoint_id):
             lane.width = max(1, lane.width)
-            self._forget(endpoint_id, lane)
 
     def hungry(self, endpoint_id: str) -> bool:
         """Whether it is time to claim more for this endpoint."""
@@ -187,7 +183,8 @@ class Lanes:
             lane.in_turn = True
             self._turns.append(endpoint_id)
 
-    def _forget(self, endpoint_id: str, lane: Lane) -> None:
-        """How wide an idle lane has become is worth remembering, and more so how narrow."""
-        if lane.idle and not lane.in_turn and len(self._lanes) > (REMEMBERED if lane.suspect else KEPT):
+    def _forget(self) -> None:
+        """Lanes are in the order in which something was last claimed for them."""
+        idle = [endpoint_id for endpoint_id, lane in self._lanes.items() if lane.idle and not lane.in_turn]
+        for endpoint_id in idle[: max(0, len(idle) - REMEMBERED)]:
             del self._lanes[endpoint_id]
