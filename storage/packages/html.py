@@ -158,4 +158,6 @@ def _flatten(html: str) -> str:
     if root is None:
         return ""
     refuse_oversize(root)
+    for element in root.iter("plaintext"):
+        element.tag = "pre"  # behind a plaintext all is text to the sanitizer, which opens what was open anew each time
     return etree.tostring(root, method="html", encoding="unicode")

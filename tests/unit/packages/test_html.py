@@ -1,5 +1,7 @@
 """HTML of strangers, made safe to show."""
 
+import time
+
 import pytest
 
 from storage.errors import JobErrorCode, JobFailed
@@ -100,6 +102,17 @@ def test_a_crowd_of_attributes_is_refused_before_it_is_parsed() -> None:
 )
 def test_many_words_are_no_crowd(long: str) -> None:
     assert html.plain(html.clean(long)) == "a"
+
+
+def test_the_end_of_all_markup_ends_none() -> None:
+    """To the sanitizer all is text behind a plaintext; with many of them it took quadratic time."""
+
+    def seconds(count: int) -> float:
+        began = time.process_time()
+        html.clean("<div><plaintext>y</div>" * count)
+        return time.process_time() - began
+
+    assert seconds(20_000) < 30 * min(seconds(2_000) for _ in range(5))
 
 
 @pytest.mark.parametrize("nothing", ["<!-- a -->" * 900, "</p>" * 900, " " * 3_000])
