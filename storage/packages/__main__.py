@@ -68,7 +68,7 @@ def _files(package: Package) -> Iterator[bytes]:
 
 
 def _batches(package: Package) -> Iterator[bytes]:
-    """Outcomes with how many resources are done and which one is being read; each batch holds four times as many."""
+    """Outcomes with how many resources are done and which one is being read; each batch holds eight times as many."""
     batch: list[bytes] = []
     size, most, began = 0, 1, time.monotonic()
     refused: JobFailed | None = None
@@ -76,7 +76,7 @@ def _batches(package: Package) -> Iterator[bytes]:
         for outcome in package.outcomes():
             if len(batch) >= most or size >= MOST_BYTES or (batch and time.monotonic() - began >= MOST_SECONDS):
                 yield _batch(package, batch)
-                batch, size, most, began = [], 0, min(4 * most, MOST_OUTCOMES), time.monotonic()
+                batch, size, most, began = [], 0, min(8 * most, MOST_OUTCOMES), time.monotonic()
             batch.append(orjson.dumps(encode(outcome)))
             size += len(batch[-1])
     except JobFailed as failed:
