@@ -97,8 +97,13 @@ class Lanes:
         """Whether there is no need to claim more yet."""
         return self.sending + self.waiting > SLOTS
 
-    def room(self) -> tuple[int, Mapping[str, int]]:
-        """How many deliveries to claim in all, and for each endpoint that is known here."""
+    @property
+    def free(self) -> int:
+        """How many deliveries to claim in all."""
+        return max(0, 2 * SLOTS - self.sending - self.waiting)
+
+    def room(self) -> Mapping[str, int]:
+        """How many of them for each endpoint that is known here."""
         self._forget()
         suspects = [lane for lane in self._lanes.values() if lane.suspect]
         left = SUSPECT_SLOTS - sum(lane.sending + len(lane.waiting) for lane in suspects)
@@ -106,7 +111,7 @@ class Lanes:
         for endpoint_id, lane in self._lanes.items():
             room[endpoint_id] = min(lane.room, left) if lane.suspect else lane.room
             left -= room[endpoint_id] if lane.suspect else 0
-        return max(0, 2 * SLOTS - self.sending - self.waiting), room
+        return room
 
     def put(self, claimed: Claimed) -> None:
         """Line up what was claimed, and note which endpoints are owed more than that."""

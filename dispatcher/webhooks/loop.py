@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -82,24 +82,24 @@ class DeliveryLoop:
         with self.database.bells.listening(Bell.DELIVERIES) as self._news:
             while True:
                 self._news.clear()
-                limit, room = self._lanes.room()
-                if not limit:
+                if not self._lanes.free:
                     self._whole = False  # there may be more than we know: whoever makes room rings
                     await wait(self._news, LOOK_EVERY.total_seconds())
                     continue
-                await self._claim_some(limit, room)
+                await self._claim_some()
                 self._start()
-                if self._whole or not self._lanes.room()[0]:
+                if self._whole:
                     await wait(self._news, self._pause())
 
     def _pause(self) -> float:
         """Seconds until something is due as far as we know; instants are whole milliseconds."""
         return max(0.0, (min(self._look_at, self._wake_at) - now()).total_seconds()) + 0.001
 
-    async def _claim_some(self, limit: int, room: Mapping[str, int]) -> None:
+    async def _claim_some(self) -> None:
         """Claim what there is room for, and find out when to look again."""
         moment = now()
         self._look_at = moment + LOOK_EVERY
+        limit, room = self._lanes.free, self._lanes.room()
         stopped: Collection[str] = ()
         try:
             async with self.database.transaction() as session:

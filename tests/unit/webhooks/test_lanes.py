@@ -66,7 +66,7 @@ def test_a_lane_that_was_idle_is_as_wide_as_before() -> None:
     lanes = Lanes()
     widened(lanes, "a")
     assert not lanes.sending + lanes.waiting
-    assert lanes.room()[1]["a"] == 2 * WIDEST
+    assert lanes.room()["a"] == 2 * WIDEST
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_lanes_that_were_busy_last_are_remembered() -> None:
             lanes.put(claimed(*owed(endpoint_id, 1)))
             started(lanes)
             lanes.ended(endpoint_id, GOOD)
-    known = lanes.room()[1]
+    known = lanes.room()
     assert len(known) == REMEMBERED
     assert known.keys() >= {"again", f"once-{REMEMBERED + 9}"}
     assert "once-0" not in known
