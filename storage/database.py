@@ -304,7 +304,7 @@ def _postgresql(url: str) -> AsyncEngine:
             return
         try:
             engine.dialect.do_ping(connection)
-        except engine.dialect.loaded_dbapi.Error as error:
+        except (engine.dialect.loaded_dbapi.Error, OSError) as error:
             raise InvalidatePoolError from error
 
     tell_unavailable(engine)
