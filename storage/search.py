@@ -167,9 +167,7 @@ async def learn(session: Transaction, added: int) -> None:
 
     It does so by itself within a minute; in that minute it would take common words for rare ones, and sort all hits.
     """
-    if session.on_sqlite or added < FEW:
-        return
-    if added * 10 >= (await session.scalar(KNOWN) or 0):
+    if not session.on_sqlite and added * 10 >= (await session.scalar(KNOWN) or 0):
         await session.execute(text("ANALYZE content_fts"))
 
 

@@ -27,9 +27,10 @@ async def process(run: Run) -> None:
             async for frame in told:
                 await _take(run, intake, frame, head["total"])
     await _close(run, intake)
-    with contextlib.suppress(Unavailable):  # the package is in the database, and found if not at once
-        async with run.database.transaction() as session:
-            await search.learn(session, intake.completed)
+    if intake.completed > search.FEW:
+        with contextlib.suppress(Unavailable):  # the package is in the database, and found if not at once
+            async with run.database.transaction() as session:
+                await search.learn(session, intake.completed)
 
 
 async def _begin(run: Run, head: Frame) -> Intake:
