@@ -52,6 +52,7 @@ async def run_job(
         return
     if job is not None:
         await _run(Run(database, settings, sealer, blobs, readers, job), settings.job_timeout)
+        readers.prepare()
 
 
 async def _run(run: Run, seconds: float) -> None:
@@ -105,13 +106,12 @@ async def _watch(run: Run, work: asyncio.Task[Failure | None]) -> Failure | None
     with run.database.bells.listening(Bell.CANCELS) as rung:
         work.add_done_callback(lambda _: rung.set())
         while not work.done():
+            await wait(rung, HEARTBEAT_SECONDS)
             rung.clear()
-            if await _heartbeat(run) is JobState.CANCELING:
+            if not work.done() and await _heartbeat(run) is JobState.CANCELING:
                 work.cancel()
                 await asyncio.wait([work])
                 return jobs.CANCELED
-            if not work.done():
-                await wait(rung, HEARTBEAT_SECONDS)
     return await work
 
 

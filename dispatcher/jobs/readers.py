@@ -29,7 +29,7 @@ class Readers:
     """
     The readers of one background process; close them at its end.
 
-    To start one takes as long as to read some hundred items, so the next one is started when one has ended.
+    To start one takes as long as to read some hundred items, so the next one is started before it is asked for.
     """
 
     def __init__(self, ready: int) -> None:
@@ -38,7 +38,7 @@ class Readers:
         self._ready: deque[asyncio.Task[Process]] = deque()
 
     def prepare(self) -> None:
-        """Start those that are to wait."""
+        """Start those that are to wait; after a job, not beside its last steps."""
         while len(self._ready) < self._most:
             self._ready.append(asyncio.create_task(_start()))
 
@@ -50,7 +50,6 @@ class Readers:
             yield reader
         finally:
             await _end(reader)
-            self.prepare()
 
     async def close(self) -> None:
         """End those that wait."""
@@ -72,7 +71,7 @@ async def frames(reader: Process, path: str) -> AsyncGenerator[Frame, None]:
     """
     Frame after frame of a package.
 
-    JobFailed when the reader refuses the package, ReaderCrashed when it does not end well.
+    JobFailed when the reader refuses the package, ReaderCrashed when it ends without an end.
     """
     assert reader.stdin is not None  # noqa: S101  (they are pipes)
     assert reader.stdout is not None  # noqa: S101
@@ -84,10 +83,11 @@ async def frames(reader: Process, path: str) -> AsyncGenerator[Frame, None]:
             frame: Frame = orjson.loads(await reader.stdout.readexactly(int.from_bytes(length, "big")))
             if refused := frame.get("refused"):
                 raise JobFailed(JobErrorCode(refused["code"]), refused["message"])
+            if "end" in frame:
+                return
             yield frame
     said = (await reader.stderr.read()).decode(errors="replace")
-    if status := await reader.wait():
-        raise ReaderCrashed(f"status {status}: {said[-2000:]}")
+    raise ReaderCrashed(f"status {await reader.wait()}: {said[-2000:]}")
 
 
 async def _start() -> Process:

@@ -6,7 +6,8 @@ at any moment, and whatever happens to it happens to one package. What it answer
 started before the package is there.
 
 A frame is four bytes of length and a JSON object: first what the package is, then its files, then its outcomes in
-batches, small ones at first; `refused` comes last when the package as a whole cannot be used.
+batches, small ones at first. Last comes `end`, or `refused` when the package as a whole cannot be used: whoever listens
+need not wait until everything that was read is forgotten.
 """
 
 import base64
@@ -55,6 +56,7 @@ def frames(file: BinaryIO) -> Iterator[bytes]:
         yield orjson.dumps({"format": package.format, "identifier": identifier, "total": package.total})
         yield from _files(package)
         yield from _batches(package)
+        yield orjson.dumps({"end": package.done})
     except JobFailed as refused:
         yield orjson.dumps({"refused": {"code": refused.code, "message": refused.message}})
     except MemoryError:
