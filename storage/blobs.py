@@ -1,6 +1,8 @@
 """Bytes at rest, by key: a local folder or S3, streamed in and out."""
 
 import asyncio
+import contextlib
+import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +34,18 @@ class Blobs:
         stop = size if end is None else min(end, size)
         for begin in range(start, stop, CHUNK_BYTES):
             yield bytes(await obstore.get_range_async(self.store, key, start=begin, end=min(begin + CHUNK_BYTES, stop)))
+
+    @contextlib.asynccontextmanager
+    async def file(self, key: str) -> AsyncIterator[Path]:
+        """What is under a key as a file of this machine while the block runs: itself, or else a copy."""
+        if isinstance(self.store, LocalStore) and (path := Path(self.store.prefix or "", key)).is_file():
+            yield path
+            return
+        with tempfile.NamedTemporaryFile(prefix="lectern-") as copy:
+            async for chunk in self.get(key):
+                await asyncio.to_thread(copy.write, chunk)
+            await asyncio.to_thread(copy.flush)
+            yield Path(copy.name)
 
     async def size(self, key: str) -> int:
         """Bytes under a key; FileNotFoundError when there is nothing."""

@@ -7,11 +7,8 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
-from urllib.parse import quote
 
-import aiosqlite
 import orjson
 from sqlalchemy import Dialect, ExceptionContext, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
@@ -20,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage import sqlite
 from storage.notify import Bell, Bells
 
 
@@ -56,7 +54,7 @@ RESTED_SECONDS = 1.0
 BUSY_SECONDS = 10
 """How long a change waits for the lock of SQLite, which another process may hold."""
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "wal_autocheckpoint=4000")
 
 
 class Watched(Session):
@@ -201,40 +199,6 @@ def _may_pass(error: BaseException) -> bool:
     return str(getattr(error, "sqlstate", None)).startswith(PASSING_STATES)
 
 
-class _Connection(aiosqlite.Connection):
-    """Ends its statement when nobody waits for it any more, or it would hold up whoever is next."""
-
-    async def _connect(self) -> aiosqlite.Connection:
-        try:
-            return await super()._connect()
-        except Exception:
-            self._thread.join()  # it has been told to end, and must not answer to a loop that is closed by then
-            raise
-
-    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        given_up = False
-
-        def run() -> Any:
-            return None if given_up else fn(*args, **kwargs)
-
-        try:
-            return await super()._execute(run)  # type: ignore[no-untyped-call]
-        except asyncio.CancelledError:
-            given_up = True
-            if self._connection is not None:
-                self._connection.interrupt()
-                self._tx.put_nowait((None, self._connection.rollback))  # closing frees no lock while a cursor lives
-            raise
-
-
-def _connection(database: str, **kwargs: Any) -> _Connection:
-    """What aiosqlite.connect() makes; its thread does not keep the process alive, and only migrations make the file."""
-    path = f"file:{quote(database)}?mode=rw"
-    connection = _Connection(partial(sqlite3.connect, path, uri=True, **kwargs), iter_chunk_size=64)
-    connection._thread.daemon = True
-    return connection
-
-
 def _take_lock(connection: Any) -> None:
     """Begin to write, in many short attempts: SQLite waits for a lock without hearing that nobody waits for it."""
     until = time.monotonic() + BUSY_SECONDS
@@ -257,7 +221,7 @@ def _sqlite(url: str, *, writes: bool) -> AsyncEngine:
     size = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 60} if writes else {"pool_size": 8, "max_overflow": 8}
     engine = create_async_engine(
         url,
-        connect_args={"timeout": 10, "async_creator_fn": _connection},
+        connect_args={"timeout": 10, "async_creator_fn": sqlite.connect},
         hide_parameters=True,
         json_serializer=_json,
         json_deserializer=orjson.loads,

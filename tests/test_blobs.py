@@ -81,3 +81,14 @@ async def test_everything_under_a_prefix_is_removed_and_nothing_else(blobs: Blob
 
 async def test_a_store_tells_whether_it_can_be_reached(blobs: Blobs) -> None:
     await blobs.check()
+
+
+async def test_what_is_under_a_key_can_be_opened_as_a_file(blobs: Blobs) -> None:
+    content = os.urandom(2 * CHUNK_BYTES + 17)
+    await blobs.put("a/b.bin", chunks(content))
+    async with blobs.file("a/b.bin") as path:
+        assert path.read_bytes() == content
+    assert await read(blobs, "a/b.bin") == content
+    with pytest.raises(FileNotFoundError):
+        async with blobs.file("nothing"):
+            pass

@@ -27,7 +27,7 @@ async def told(reader: Process, folder: Path) -> list[Frame]:
     """What a reader tells of a package."""
     path = folder / "package.zip"
     path.write_bytes(QTI)
-    return [frame async for frame in frames(reader, str(path))]
+    return [frame async for frame in frames(reader, path)]
 
 
 async def test_one_after_the_other_reads_a_package_and_a_new_one_waits(tmp_path: Path) -> None:

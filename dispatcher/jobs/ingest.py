@@ -1,9 +1,6 @@
 """Ingestion: a package in, content items out."""
 
-import asyncio
 import contextlib
-import tempfile
-from collections.abc import AsyncIterator
 
 from dispatcher.jobs.readers import Frame, frames
 from dispatcher.jobs.run import Run
@@ -21,7 +18,8 @@ async def process(run: Run) -> None:
     """Read the package in a process of its own, and write what it tells, batch by batch."""
     async with run.readers.one() as reader:
         await run.advance(Progress(phase="opening"))
-        async with _fetched(run) as path, contextlib.aclosing(frames(reader, path)) as told:
+        package = run.blobs.file(ingestions.asked(run.job).blob_key or "")
+        async with package as path, contextlib.aclosing(frames(reader, path)) as told:
             head = await anext(told)
             intake = await _begin(run, head)
             async for frame in told:
@@ -88,13 +86,3 @@ def _progress(intake: Intake, percent: float, total: int) -> Progress:
         failed_units=intake.failed,
         total_units=max(total, intake.completed + intake.failed),
     )
-
-
-@contextlib.asynccontextmanager
-async def _fetched(run: Run) -> AsyncIterator[str]:
-    """The package as a local file, as long as the block runs."""
-    with tempfile.NamedTemporaryFile(prefix="lectern-", suffix=".zip") as file:
-        async for chunk in run.blobs.get(ingestions.asked(run.job).blob_key or ""):
-            await asyncio.to_thread(file.write, chunk)
-        await asyncio.to_thread(file.flush)
-        yield file.name

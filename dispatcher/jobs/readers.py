@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -67,7 +68,7 @@ class Readers:
         return await _start()
 
 
-async def frames(reader: Process, path: str) -> AsyncGenerator[Frame, None]:
+async def frames(reader: Process, path: Path) -> AsyncGenerator[Frame, None]:
     """
     Frame after frame of a package.
 
