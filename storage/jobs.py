@@ -334,8 +334,9 @@ async def _tell(
     """How the job stands now, as an event; webhooks get at most one of them in five seconds."""
     job.updated_at = now()
     session.add(job)
-    announce = job.announced_at is None or job.announced_at + ANNOUNCE_EVERY <= job.updated_at
-    if announce and await events.wanted(session, job.realm, EventType.JOB_PROGRESS):
+    rested = job.announced_at is None or job.announced_at + ANNOUNCE_EVERY <= job.updated_at
+    announce = rested and await events.wanted(session, job.realm, EventType.JOB_PROGRESS)
+    if announce:
         job.announced_at = job.updated_at
     await session.flush()
     body = ProgressBody(
