@@ -11,6 +11,7 @@ from sqlalchemy import (
     CursorResult,
     DateTime,
     Dialect,
+    Enum,
     FromClause,
     TableClause,
     Text,
@@ -25,6 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 from storage.database import Transaction
+from storage.tables.columns import Instant
 
 Columns = Mapping[str, TypeEngine[Any]]
 Values = Mapping[str, Any]
@@ -86,8 +88,13 @@ async def add(session: Transaction, target: TableClause, values: Sequence[Values
         return
     connection = await session.connection()
     written = _insert(target, tuple(values[0]), replace, connection.dialect)
-    rows = [tuple(row[name] if bind is None else bind(row[name]) for name, bind in written.binds) for row in values]
-    await connection.exec_driver_sql(written.sql, rows)
+    columns = [_column(name, bind, values) for name, bind in written.binds]
+    await connection.exec_driver_sql(written.sql, list(zip(*columns, strict=True)))
+
+
+def _column(name: str, bind: Callable[[Any], Any] | None, values: Sequence[Values]) -> Sequence[Any]:
+    column = [row[name] for row in values]
+    return column if bind is None else [bind(value) for value in column]
 
 
 class _Insert(NamedTuple):
@@ -107,8 +114,13 @@ def _insert(target: TableClause, names: tuple[str, ...], replace: bool, dialect:
     elif keys:
         query = query.on_conflict_do_nothing()
     compiled = query.compile(dialect=dialect, column_keys=names)
-    types = {name: target.c[name].type.dialect_impl(dialect) for name in names}
-    return _Insert(str(compiled), [(name, types[name].bind_processor(dialect)) for name in compiled.positiontup or ()])
+    return _Insert(str(compiled), [(name, _bind(target.c[name].type, dialect)) for name in compiled.positiontup or ()])
+
+
+def _bind(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """How a value becomes what the driver knows; the instants and the kinds of many rows are few."""
+    bind = type_.dialect_impl(dialect).bind_processor(dialect)
+    return lru_cache(maxsize=64)(bind) if bind and isinstance(type_, Instant | Enum) else bind
 
 
 _KEPT: dict[type, Callable[[Any], str]] = {DateTime: _instant, JSON: _document}
