@@ -1,9 +1,9 @@
 """Ingestions: the package that is awaited, what became of its resources, and how the job ends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,7 +14,7 @@ from storage.endings import Ending
 from storage.errors import JobErrorCode
 from storage.tables import EventType, IngestionItem, IngestionStatus, ItemState, Job, JobKind, JobState, Realm
 from storage.tables.columns import now, shaped
-from storage.tables.jobs import SUCCEEDED, Failure, IngestionParameters
+from storage.tables.jobs import SUCCEEDED, Failure, IngestionParameters, Notice
 
 UPLOAD_TIME = timedelta(hours=1)
 
@@ -89,15 +89,19 @@ async def retry(session: Transaction, job: Job) -> None:
 
 async def ending(session: Transaction, job: Job, failure: Failure | None) -> Ending:
     """By what became of the resources (rule P18)."""
-    if failure is not None:
+    if failure is None:
+        await session.execute(delete(IngestionItem).where(*_standing(job, ItemState.PROCESSING)))
+    else:
         await _fail(session, job, failure)
     standing = await counts(session, job.id)
     completed, failed = standing[ItemState.COMPLETED], standing[ItemState.FAILED]
     job.progress = job.progress.model_copy(update={"completed_units": completed, "failed_units": failed})
-    if failure is not None:
-        state = STATES.get(failure.code, JobState.FAILED)
-    else:
+    if failure is None:
+        job.progress = job.progress.model_copy(update={"total_units": completed + failed})
+        job.warnings = [*job.warnings, *_miscounted(asked(job).item_count, completed + failed)]
         state = JobState.COMPLETED_WITH_ERRORS if failed else JobState.COMPLETED
+    else:
+        state = STATES.get(failure.code, JobState.FAILED)
     body = IngestionBody(
         job_id=job.id,
         status=status(state, completed),
@@ -111,10 +115,16 @@ async def ending(session: Transaction, job: Job, failure: Failure | None) -> End
     return Ending(state, EventType.INGESTION_COMPLETED if state in SUCCEEDED else EventType.INGESTION_FAILED, body)
 
 
+def _miscounted(announced: int, found: int) -> Iterator[Notice]:
+    if found != announced:
+        message = f"The upload announced {announced:,} items; the package has {found:,}."
+        yield Notice(code="item_count_mismatch", message=message)
+
+
 async def _fail(session: Transaction, job: Job, failure: Failure) -> None:
     """What was being read stands as before; of a package that is refused everything has failed."""
-    unread = col(IngestionItem.state) == ItemState.PROCESSING, col(IngestionItem.code).is_(None)
-    await session.execute(delete(IngestionItem).where(col(IngestionItem.job_id) == job.id, *unread))
+    unread = *_standing(job, ItemState.PROCESSING), col(IngestionItem.code).is_(None)
+    await session.execute(delete(IngestionItem).where(*unread))
     await _become(session, job, ItemState.PROCESSING, state=ItemState.FAILED)
     if failure.code in REFUSALS:
         await content.remove(session, job)
@@ -123,6 +133,9 @@ async def _fail(session: Transaction, job: Job, failure: Failure) -> None:
 
 
 async def _become(session: Transaction, job: Job, before: ItemState, **values: object) -> None:
-    standing = update(IngestionItem).where(col(IngestionItem.job_id) == job.id, col(IngestionItem.state) == before)
-    changed = standing.values(updated_at=now(), **values)
+    changed = update(IngestionItem).where(*_standing(job, before)).values(updated_at=now(), **values)
     await session.execute(changed.execution_options(synchronize_session=False))
+
+
+def _standing(job: Job, state: ItemState) -> tuple[ColumnElement[bool], ...]:
+    return col(IngestionItem.job_id) == job.id, col(IngestionItem.state) == state

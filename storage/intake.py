@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import TableClause, delete, select
+from sqlalchemy import TableClause, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, col
 
@@ -114,14 +114,6 @@ class Intake:
         if current is not None and current not in self._known:
             now_read = self._standing(current, ItemState.PROCESSING, self._position)
             await batches.add(session, INGESTION_ITEM, [now_read], replace=True)
-
-    async def close(self, session: Transaction) -> None:
-        """Nothing is being read any more."""
-        await session.execute(
-            delete(IngestionItem).where(
-                col(IngestionItem.job_id) == self.job.id, col(IngestionItem.state) == ItemState.PROCESSING
-            )
-        )
 
     def _accept(self, values: Values) -> Part:
         """An item, unless an earlier attempt has made it."""

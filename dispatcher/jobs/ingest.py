@@ -9,7 +9,6 @@ from storage.database import Unavailable
 from storage.errors import JobFailed
 from storage.intake import Intake
 from storage.tables import PackageType, Progress
-from storage.tables.jobs import Notice
 
 READ_PERCENT = 95
 
@@ -24,7 +23,8 @@ async def process(run: Run) -> None:
             intake = await _begin(run, head)
             async for frame in told:
                 await _take(run, intake, frame, head["total"])
-    await _close(run, intake)
+    if not intake.completed:
+        raise _nothing(intake)
     if intake.completed > search.FEW:
         with contextlib.suppress(Unavailable):  # the package is in the database, and found if not at once
             async with run.database.transaction() as session:
@@ -59,23 +59,14 @@ async def _take(run: Run, intake: Intake, frame: Frame, total: int) -> None:
         await jobs.advance(session, job, progress, item_id=item_id, item_position=position)
 
 
-async def _close(run: Run, intake: Intake) -> None:
-    """The whole package has been read; JobFailed when nothing of it became a content item."""
-    found = intake.completed + intake.failed
-    async with run.transaction() as (session, job):
-        await intake.close(session)
-        announced = ingestions.asked(job).item_count
-        if found != announced:
-            message = f"The upload announced {announced:,} items; the package has {found:,}."
-            job.warnings = [*job.warnings, Notice(code="item_count_mismatch", message=message)]
-        await jobs.advance(session, job, _progress(intake, READ_PERCENT, found))
-    if not intake.completed:
-        [(code, count)] = intake.reasons.most_common(1)
-        message = (
-            f"None of the {found:,} resources became a content item; {count:,} of them failed with {code}, "
-            "and each says why."
-        )
-        raise JobFailed(code, message)
+def _nothing(intake: Intake) -> JobFailed:
+    """The whole package has been read, and nothing of it became a content item."""
+    [(code, count)] = intake.reasons.most_common(1)
+    message = (
+        f"None of the {intake.failed:,} resources became a content item; {count:,} of them failed with {code}, "
+        "and each says why."
+    )
+    return JobFailed(code, message)
 
 
 def _progress(intake: Intake, percent: float, total: int) -> Progress:
