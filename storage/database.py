@@ -54,7 +54,7 @@ RESTED_SECONDS = 1.0
 BUSY_SECONDS = 10
 """How long a change waits for the lock of SQLite, which another process may hold."""
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "wal_autocheckpoint=4000")
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
 
 
 class Watched(Session):

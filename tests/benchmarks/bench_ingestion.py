@@ -3,7 +3,8 @@ How fast packages are ingested, and how fast items are found: `python -m tests.b
 
 Each package goes through everything on the embedded default: announced, uploaded, read, written, until its job is
 COMPLETED. Beside it stands the bare floor, measured in the same run: the same file read, parsed and normalised in one
-process, without a database, once before and once after. Then the text, the standards and the types of everything that
+process, without a database, once before and once after. A small package goes before them all: what a process does for
+the first time takes longer, and it is done once in weeks. Then the text, the standards and the types of everything that
 was ingested are searched.
 
 Aims: half the floor, 3,000 items/s, 250 MB in the background process and its reader at 50,000 items, p50 of a search
@@ -29,6 +30,7 @@ from tests.packages.builders import CASE, bulk
 from tests.processes import Installation, running
 
 SIZES = (1_000, 10_000, 50_000)
+FIRST = 100
 SEARCHED = 100_000
 SEARCHES = 400
 AIM_SHARE, AIM_RATE, AIM_MIB, AIM_SEARCH_MS = 0.5, 3_000, 250, 10
@@ -145,8 +147,11 @@ def search(made: Installation, token: str, largest: int) -> bool:
 def measure(made: Installation, sizes: list[int]) -> bool:
     """All lines; whether all aims are met."""
     token = figures.access_token(made)
-    packages = [*sizes, SEARCHED - sum(sizes)] if sizes == list(SIZES) else sizes
+    packages = [*sizes, SEARCHED - sum(sizes) - FIRST] if sizes == list(SIZES) else sizes
     with tempfile.TemporaryDirectory(prefix="lectern-bench-") as folder:
+        first = Path(folder) / "first.zip"
+        bulk(str(first), FIRST)
+        Ingestion(made, token).run(first)
         met = [ingest(made, token, Path(folder), size) for size in packages]
     total = figures.ask(made, token, "{ searchContentItems(first: 1) { totalCount } }")["searchContentItems"]
     print(f"{total['totalCount']:,} items are there")
