@@ -3,9 +3,9 @@ How fast packages are ingested, and how fast items are found: `python -m tests.b
 
 Each package goes through everything on the embedded default: announced, uploaded, read, written, until its job is
 COMPLETED. Beside it stands the bare floor, measured in the same run: the same file read, parsed and normalised in one
-process, without a database, once before and once after. A small package goes before them all: what a process does for
-the first time takes longer, and it is done once in weeks. Then the text, the standards and the types of everything that
-was ingested are searched.
+process, without a database, before and after. Of the smallest package the median of five rounds counts. Another one
+goes before them all: what a process does for the first time takes longer, and happens once in weeks. Then the text, the
+standards and the types of everything that was ingested are searched.
 
 Aims: half the floor, 3,000 items/s, 250 MB in the background process and its reader at 50,000 items, p50 of a search
 10 ms at 100,000 items.
@@ -19,6 +19,7 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -97,10 +98,12 @@ def ingest(made: Installation, token: str, folder: Path, size: int) -> bool:
     path = folder / f"{size}.zip"
     bulk(str(path), size)
     items = size + size // 10
-    before = floor(path)
     ingestion = Ingestion(made, token)
-    took = ingestion.run(path)
-    bare = (before + floor(path)) / 2
+    bares, times = [floor(path)], []
+    for _ in range(rounds(size)):
+        times.append(ingestion.run(path))
+        bares.append(floor(path))
+    took, bare = median(times), median(bares)
     mib = ingestion.background + ingestion.reader
     print(
         f"{size:7,} items: floor {items / bare:7,.0f}/s, end to end {items / took:7,.0f}/s "
@@ -108,7 +111,12 @@ def ingest(made: Installation, token: str, folder: Path, size: int) -> bool:
         flush=True,
     )
     path.unlink()
-    return size < max(SIZES) or (items / took >= AIM_RATE and bare / took >= AIM_SHARE and mib <= AIM_MIB)
+    return items / took >= AIM_RATE and bare / took >= AIM_SHARE and mib <= AIM_MIB
+
+
+def rounds(size: int) -> int:
+    """How often a package is measured: a quarter of a second is easily disturbed."""
+    return 5 if size < SIZES[1] else 1
 
 
 def search(made: Installation, token: str, largest: int) -> bool:
@@ -147,7 +155,8 @@ def search(made: Installation, token: str, largest: int) -> bool:
 def measure(made: Installation, sizes: list[int]) -> bool:
     """All lines; whether all aims are met."""
     token = figures.access_token(made)
-    packages = [*sizes, SEARCHED - sum(sizes) - FIRST] if sizes == list(SIZES) else sizes
+    measured = sum(size * rounds(size) for size in sizes)
+    packages = [*sizes, SEARCHED - measured] if sizes == list(SIZES) else sizes
     with tempfile.TemporaryDirectory(prefix="lectern-bench-") as folder:
         first = Path(folder) / "first.zip"
         bulk(str(first), FIRST)
