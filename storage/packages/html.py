@@ -20,6 +20,7 @@ MAX_TEXT = 100_000
 _FEW_TAGS = 500
 _FEW_CHARACTERS = 2_000
 _MANY_ATTRIBUTES = 2_000
+_MANY_STRAYS = 10_000
 _MATH = frozenset(
     {
         *("math", "mrow", "mi", "mo", "mn", "ms", "mspace", "mstyle", "mpadded", "mphantom", "mfenced", "menclose"),
@@ -67,6 +68,11 @@ _BLOCK = re.compile(
 _INLINE = re.compile(r"<(?>[^>\"]+|\"[^\"]*\")*>")
 _TAG = re.compile(r"<[a-zA-Z](?>[^<>\"']+|\"[^\"]*\"|'[^']*')*")
 _ATTRIBUTE = re.compile(r"(?>[^\s/\"']+|\"[^\"]*\"|'[^']*')+")
+_ROWS = "self::table or self::tbody or self::thead or self::tfoot or self::tr"
+_CELLS = "self::caption or self::colgroup or self::col or self::td or self::th"
+_STRAYS = etree.XPath(
+    f"count(//*[{_ROWS}]/node()[self::text()[normalize-space()] or self::*[not({_ROWS} or {_CELLS})]])"
+)
 _FILEBASE = re.compile(r"(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)([^\"'<>\s)]*)", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"""<html\b[^>]*?\blang\s*=\s*["']?([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)""", re.IGNORECASE)
 
@@ -76,7 +82,7 @@ def clean(html: str, *, balanced: bool = False) -> str:
 
     `balanced` tells that a serializer wrote it: then bare tags and our marks, which most questions consist of, are
     left as they are. Raises JobFailed(RESOURCE_INVALID) when elements nest deeper than 256, and for too many elements,
-    attributes or entities.
+    attributes, entities or strays in tables.
     """
     if "<" not in html and "&" not in html:
         return html.strip().replace(">", "&gt;")
@@ -147,7 +153,7 @@ def _is_crowded(tag: re.Match[str]) -> bool:
 
 
 def _flatten(html: str) -> str:
-    """Large HTML in balanced form; refuses depth and crowds of attributes, on which sanitizers spend quadratic time."""
+    """Large HTML in balanced form; refuses depth and crowds, on which sanitizers spend quadratic time."""
     if any(map(_is_crowded, _TAG.finditer(html))):
         raise unreadable(f"The HTML has an element with more than {_MANY_ATTRIBUTES:,} attributes.")
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=False)
@@ -158,6 +164,8 @@ def _flatten(html: str) -> str:
     if root is None:
         return ""
     refuse_oversize(root)
+    if cast("float", _STRAYS(root)) > _MANY_STRAYS:  # for each the sanitizer looks anew where its table begins
+        raise unreadable(f"The HTML has more than {_MANY_STRAYS:,} pieces inside tables that are in no cell.")
     for element in root.iter("plaintext"):
         element.tag = "pre"  # behind a plaintext all is text to the sanitizer, which opens what was open anew each time
     return etree.tostring(root, method="html", encoding="unicode")

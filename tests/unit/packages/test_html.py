@@ -85,6 +85,8 @@ def test_deep_html_is_refused_at_once(bomb: str) -> None:
         "<p>" * 250_001,
         "<p>" + "&amp;" * 250_001,
         "<p>" + "\u00a0" * 250_001,
+        "<table>a</table>" * 10_001,
+        "<table><tr><p>a</table>" * 10_001,
     ],
 )
 def test_crowds_are_refused_at_once(bomb: str) -> None:
@@ -121,7 +123,15 @@ def test_nothing_stays_nothing(nothing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "large", ["<p>a</p>" * 5_000, "<p>a" * 5_000, "<svg>" + "<path/>" * 5_000 + "</svg>a", "<br>a" * 5_000]
+    "large",
+    [
+        "<p>a</p>" * 5_000,
+        "<p>a" * 5_000,
+        "<svg>" + "<path/>" * 5_000 + "</svg>a",
+        "<br>a" * 5_000,
+        "<table>a</table>" * 10_000,
+        "a<table> <tr> <td>a</td> </tr> </table>" * 20_000,
+    ],
 )
 def test_large_html_is_cleaned(large: str) -> None:
     assert html.plain(html.clean(large)).startswith("a")
