@@ -87,11 +87,10 @@ def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
             print(shown, flush=True)
         redis_url = settings.redis_url or valkey.start(supervisor, DATA)
         shared = {"LECTERN_REDIS_URL": redis_url, "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", ARENAS)}
-        lectern = [sys.executable, "-m", "gateway"]
         supervisor.run(
             [
-                Child("web", [*lectern, "web", "--host", host, "--port", str(port)], shared),
-                Child("background", [*lectern, "work"], shared),
+                Child("web", _command("gateway.server", host, str(port)), shared),
+                Child("background", _command("dispatcher"), shared),
             ]
         )
 
@@ -216,9 +215,13 @@ def _public_url(host: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def _become(module: str, *arguments: str) -> None:
+def _command(module: str, *arguments: str) -> list[str]:
     """The processes are started by name and never imported here."""
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606  (our own module)
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _become(module: str, *arguments: str) -> None:
+    os.execv(sys.executable, _command(module, *arguments))  # noqa: S606  (our own module)
 
 
 def _run(settings: Settings, change: Callable[[Transaction], Awaitable[T]], *, taken: str = "It exists.") -> T:
