@@ -59,4 +59,6 @@ class Relay:
                 self.looked = moment
                 for handing in handed:
                     await queue.put(redis, handing)
+                if handed:
+                    self.database.bells.ring({Bell.QUEUE})
                 await wait(rung, LOOK_EVERY_SECONDS)

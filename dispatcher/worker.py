@@ -21,7 +21,7 @@ from dispatcher.webhooks.loop import DeliveryLoop
 from dispatcher.webhooks.sender import Sender
 from storage.blobs import Blobs
 from storage.database import Database, Unavailable
-from storage.notify import RedisBells
+from storage.notify import Bell, RedisBells, wait
 from storage.retention import Days, Housekeeping
 from storage.revisions import require
 from storage.sealing import Sealer
@@ -33,8 +33,8 @@ TIDY_MINUTE = 17
 TIDY_SECONDS = 3_000
 GRACE_SECONDS = 5.0
 
-LOOK_EVERY_SECONDS = 0.005
-"""How often arq looks for a ring: half of it is part of every job's wait, and looking takes a thirtieth of a core."""
+LOOK_EVERY_SECONDS = 0.5
+"""How often arq looks at its queue without being rung."""
 
 
 class Jobs:
@@ -89,12 +89,40 @@ async def listen_to_arq(running: Jobs, settings: Settings) -> None:
         try:
             async with connected(settings.shared_redis_url) as redis:
                 away = False
-                await _run_worker(create_worker(running, settings, redis))
+                with running.database.bells.listening(Bell.QUEUE) as rung:
+                    await _run_worker(create_worker(running, settings, redis, rung))
         except (RedisError, OSError) as error:
             if not away:
                 log.warning("the worker waits for Redis", error=str(error))
             away = True
             await asyncio.sleep(RECONNECT_SECONDS)
+
+
+class RungWorker(Worker):
+    """
+    An arq worker that looks at its queue when it is rung, or has room again.
+
+    arq itself looks all the time, at the jobs under way as well: often enough to begin at once would take a tenth of a
+    core, and more of it the more there is to do.
+    """
+
+    def __init__(self, rung: asyncio.Event, **options: Any) -> None:
+        super().__init__(**options)
+        self.rung = rung
+
+    async def main(self) -> None:
+        """Until cancelled, or until a job of arq's own fails."""
+        while True:
+            self.rung.clear()
+            await self._poll_iteration()
+            await wait(self.rung, LOOK_EVERY_SECONDS)
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """As always; each that ends makes room for another."""
+        under_way = {*self.tasks}
+        await super().start_jobs(job_ids)
+        for name in self.tasks.keys() - under_way:
+            self.tasks[name].add_done_callback(lambda _: self.rung.set())
 
 
 async def _run_worker(worker: Worker) -> None:
@@ -106,9 +134,10 @@ async def _run_worker(worker: Worker) -> None:
         await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
 
 
-def create_worker(running: Jobs, settings: Settings, redis: ArqRedis) -> Worker:
+def create_worker(running: Jobs, settings: Settings, redis: ArqRedis, rung: asyncio.Event) -> Worker:
     """An arq worker that keeps nothing: attempts, results and leases are in our rows."""
-    return Worker(
+    return RungWorker(
+        rung,
         cron_jobs=[hourly(running.tidy)],
         functions=[func(running.run, name=FUNCTION, timeout=settings.job_timeout + 60)],  # type: ignore[arg-type]
         queue_name=QUEUE,

@@ -23,6 +23,7 @@ class Bell(StrEnum):
     """What there may be something new of."""
 
     JOBS = "jobs"
+    QUEUE = "queue"
     CANCELS = "cancels"
     EVENTS = "events"
     DELIVERIES = "deliveries"

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,35 @@ async def test_while_all_workers_are_busy_nobody_loses_its_place_and_nobody_is_k
         for rounds in (2, 4, 6):
             waiting = await hand_over(rounds)
             assert waiting == [*early[:5], late], "not behind all the others of the one who asks for much"
+
+
+async def times(lectern: World, id: str) -> tuple[datetime, datetime, datetime]:
+    """When a job was made, begun and done."""
+    job = (await lectern.graph("query ($id: ID!) { job(id: $id) { createdAt startedAt completedAt } }", id=id))["job"]
+    made, begun, done = (datetime.fromisoformat(job[name]) for name in ("createdAt", "startedAt", "completedAt"))
+    return made, begun, done
+
+
+async def test_a_job_is_begun_when_it_is_there_and_not_at_the_next_look(lectern: World) -> None:
+    """Workers are rung; without, twenty jobs would wait for five seconds in all."""
+    waited = timedelta()
+    async with lectern.background():
+        for _ in range(20):
+            id = (await expansions.create(lectern))["id"]
+            await expansions.finished(lectern, id)
+            made, begun, _ = await times(lectern, id)
+            waited += begun - made
+    assert waited < timedelta(seconds=2.5)
+
+
+async def test_a_job_that_waits_for_room_is_begun_when_there_is_some(lectern: World) -> None:
+    """Without that, ten jobs at one place would take five seconds."""
+    ids = await many(lectern, 10)
+    async with lectern.background(job_slots=1):
+        for id in ids:
+            await expansions.finished(lectern, id)
+    when = [await times(lectern, id) for id in ids]
+    assert max(done for *_, done in when) - min(begun for _, begun, _ in when) < timedelta(seconds=3)
 
 
 async def test_no_workspace_waits_for_another(lectern: World) -> None:
