@@ -8,8 +8,11 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from dispatcher.jobs.readers import Frame, Readers, frames
+import pytest
+
+from dispatcher.jobs.readers import Frame, ReaderCrashed, Readers, frames
 from tests.ingesting import COURSE, QTI, client
+from tests.packages.builders import bulk
 from tests.world import World
 
 
@@ -53,6 +56,17 @@ async def test_one_that_died_while_it_waited_is_not_used(tmp_path: Path) -> None
             await reader.wait()
         async with readers.one() as another:
             assert await told(another, tmp_path)
+
+
+async def test_one_that_dies_while_it_reads_is_not_taken_for_one_that_has_told_all(tmp_path: Path) -> None:
+    path = tmp_path / "package.zip"
+    bulk(str(path), 3_000)
+    async with Readers(0).one() as reader, contextlib.aclosing(frames(reader, path)) as told:
+        assert (await anext(told))["total"] == 3_300
+        reader.kill()
+        with pytest.raises(ReaderCrashed, match="status -9"):
+            async for _ in told:
+                pass
 
 
 async def test_one_that_waits_ends_with_whoever_started_it() -> None:
