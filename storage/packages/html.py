@@ -68,8 +68,15 @@ _BLOCK = re.compile(
 _INLINE = re.compile(r"<(?>[^>\"]+|\"[^\"]*\")*>")
 _TAG = re.compile(r"<[a-zA-Z](?>[^<>\"']+|\"[^\"]*\"|'[^']*')*")
 _ATTRIBUTE = re.compile(r"(?>[^\s/\"']+|\"[^\"]*\"|'[^']*')+")
-_ROWS = "self::table or self::tbody or self::thead or self::tfoot or self::tr"
-_CELLS = "self::caption or self::colgroup or self::col or self::td or self::th"
+_SECTIONS = frozenset({"thead", "tbody", "tfoot"})
+_TABLE_PARENTS = {
+    **dict.fromkeys(("caption", "colgroup", *_SECTIONS), frozenset({"table"})),
+    "col": frozenset({"table", "colgroup"}),
+    "tr": _SECTIONS | {"table"},
+    **dict.fromkeys(("td", "th"), _SECTIONS | {"table", "tr"}),
+}
+_ROWS = " or ".join(f"self::{tag}" for tag in ("table", "colgroup", "tr", *sorted(_SECTIONS)))
+_CELLS = "self::caption or self::col or self::td or self::th"
 _STRAYS = etree.XPath(
     f"count(//*[{_ROWS}]/node()[self::text()[normalize-space()] or self::*[not({_ROWS} or {_CELLS})]])"
 )
@@ -164,6 +171,10 @@ def _flatten(html: str) -> str:
     if root is None:
         return ""
     refuse_oversize(root)
+    for element in root.iter(*_TABLE_PARENTS):
+        parent = element.getparent()
+        if parent is None or parent.tag not in _TABLE_PARENTS[str(element.tag)]:
+            element.tag = "misplaced"  # no element at all; the sanitizer would end what it is in, and see another tree
     if cast("float", _STRAYS(root)) > _MANY_STRAYS:  # for each the sanitizer looks anew where its table begins
         raise unreadable(f"The HTML has more than {_MANY_STRAYS:,} pieces inside tables that are in no cell.")
     for element in root.iter("plaintext"):
