@@ -14,6 +14,9 @@ from storage.jobs import Handing
 QUEUE = "lectern:jobs"
 FUNCTION = "run_job"
 
+MOST_SKEW = timedelta(seconds=1)
+"""The clock of a worker may be so far behind, and yet the worker finds what it has just been rung for."""
+
 
 def redis_settings(url: str) -> RedisSettings:
     """How to reach Redis; an outage is noticed at once, whoever needs it builds a new connection."""
@@ -46,7 +49,7 @@ async def put(redis: ArqRedis, handing: Handing) -> None:
         withdrawn.zrem(QUEUE, handing.before)
         withdrawn.delete(job_key_prefix + handing.before)
         place, *_ = await withdrawn.execute()
-    since = None if place is None else datetime.fromtimestamp(place / 1000, UTC)
+    since = datetime.now(UTC) - MOST_SKEW if place is None else datetime.fromtimestamp(place / 1000, UTC)
     await redis.enqueue_job(
         FUNCTION, handing.job_id, _job_id=handing.name, _defer_until=since, _expires=timedelta(days=1)
     )

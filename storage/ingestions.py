@@ -1,6 +1,6 @@
 """Ingestions: the package that is awaited, what became of its resources, and how the job ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
@@ -97,8 +97,7 @@ async def ending(session: Transaction, job: Job, failure: Failure | None) -> End
     completed, failed = standing[ItemState.COMPLETED], standing[ItemState.FAILED]
     job.progress = job.progress.model_copy(update={"completed_units": completed, "failed_units": failed})
     if failure is None:
-        job.progress = job.progress.model_copy(update={"total_units": completed + failed})
-        job.warnings = [*job.warnings, *_miscounted(asked(job).item_count, completed + failed)]
+        count(job, completed + failed)
         state = JobState.COMPLETED_WITH_ERRORS if failed else JobState.COMPLETED
     else:
         state = STATES.get(failure.code, JobState.FAILED)
@@ -115,10 +114,13 @@ async def ending(session: Transaction, job: Job, failure: Failure | None) -> End
     return Ending(state, EventType.INGESTION_COMPLETED if state in SUCCEEDED else EventType.INGESTION_FAILED, body)
 
 
-def _miscounted(announced: int, found: int) -> Iterator[Notice]:
+def count(job: Job, found: int) -> None:
+    """The whole package has been read: so many items it has, which may be others than were announced."""
+    job.progress = job.progress.model_copy(update={"total_units": found})
+    announced = asked(job).item_count
     if found != announced:
         message = f"The upload announced {announced:,} items; the package has {found:,}."
-        yield Notice(code="item_count_mismatch", message=message)
+        job.warnings = [*job.warnings, Notice(code="item_count_mismatch", message=message)]
 
 
 async def _fail(session: Transaction, job: Job, failure: Failure) -> None:

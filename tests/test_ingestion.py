@@ -296,6 +296,24 @@ async def test_a_resource_without_title_or_standard_fails_with_a_message_for_its
     assert page["pageInfo"]["hasNextPage"]
 
 
+async def test_a_package_of_which_nothing_becomes_an_item_has_failed_and_was_counted(lectern: World) -> None:
+    author = await client(lectern)
+    listed = [resource("untitled", metadata=standards(CASE)), resource("missing", "items/other.xml")]
+    job = await author.ingested(package(qti3(*listed)).read(), items=7)
+    assert (job["status"], outcomes(job)) == ("FAILED", {"untitled": "FAILED", "missing": "FAILED"})
+    assert "None of the 2 resources became a content item" in job["error"]["message"]
+    assert [warning["message"] for warning in job["warnings"]] == ["The upload announced 7 items; the package has 2."]
+
+
+async def test_what_is_skipped_is_counted_when_it_is_too_much_to_be_told(lectern: World) -> None:
+    author = await client(lectern)
+    others = [resource(f"x{number}", None, "imscc_xmlv1p1/thing") for number in range(4_000)]
+    job = await author.ingested(package(cartridge(resource("good"), *others)).read())
+    assert (job["status"], job["warnings"][-1]["code"], len(job["warnings"])) == ("COMPLETED", "warnings_cut", 1_001)
+    told = (await author.graph(EVENTS, id=job["id"]))["ingestionJob"]["events"]["nodes"]
+    assert told[-1]["payload"]["skipped"] == 4_000
+
+
 async def test_a_retry_of_what_failed_repairs_that_and_nothing_else(lectern: World) -> None:
     """R-IMP-7: retrying leaves what is done alone, and what is wrong in the package stays wrong."""
     author = await client(lectern)

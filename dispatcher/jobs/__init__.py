@@ -44,21 +44,24 @@ async def run_job(
 
     Without the database the job waits: it is due again by itself, or given back as soon as there is one.
     """
-    try:
-        async with database.transaction() as session:
-            job = await jobs.claim(session, id)
-    except Unavailable as error:
-        log.warning("a job waits for the database", job=id, error=str(error))
-        return
-    if job is not None:
-        await _run(Run(database, settings, sealer, blobs, readers, job), settings.job_timeout)
-        readers.prepare()
+    with database.bells.listening(Bell.CANCELS) as rung:
+        try:
+            async with database.transaction() as session:
+                job = await jobs.claim(session, id)
+        except Unavailable as error:
+            log.warning("a job waits for the database", job=id, error=str(error))
+            return
+        if job is not None:
+            try:
+                await _run(Run(database, settings, sealer, blobs, readers, job), settings.job_timeout, rung)
+            finally:
+                readers.prepare()
 
 
-async def _run(run: Run, seconds: float) -> None:
+async def _run(run: Run, seconds: float, rung: asyncio.Event) -> None:
     work = asyncio.create_task(_process(run, seconds), name=f"job {run.job.id}")
     try:
-        failure = await _watch(run, work)
+        failure = await _watch(run, work, rung)
         await _finish(run, failure)
     except LeaseLost:
         log.warning("a job was taken over", job=run.job.id, attempt=run.job.attempt)
@@ -101,17 +104,16 @@ async def _process(run: Run, seconds: float) -> Failure | None:
     return None
 
 
-async def _watch(run: Run, work: asyncio.Task[Failure | None]) -> Failure | None:
-    """Keep the lease while the work goes on, and stop it when somebody cancels the job."""
-    with run.database.bells.listening(Bell.CANCELS) as rung:
-        work.add_done_callback(lambda _: rung.set())
-        while not work.done():
-            await wait(rung, HEARTBEAT_SECONDS)
-            rung.clear()
-            if not work.done() and await _heartbeat(run) is JobState.CANCELING:
-                work.cancel()
-                await asyncio.wait([work])
-                return jobs.CANCELED
+async def _watch(run: Run, work: asyncio.Task[Failure | None], rung: asyncio.Event) -> Failure | None:
+    """Keep the lease while the work goes on, and stop it when somebody cancels the job, for which it is rung."""
+    work.add_done_callback(lambda _: rung.set())
+    while not work.done():
+        await wait(rung, HEARTBEAT_SECONDS)
+        rung.clear()
+        if not work.done() and await _heartbeat(run) is JobState.CANCELING:
+            work.cancel()
+            await asyncio.wait([work])
+            return jobs.CANCELED
     return await work
 
 

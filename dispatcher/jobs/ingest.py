@@ -1,6 +1,7 @@
 """Ingestion: a package in, content items out."""
 
 import contextlib
+from typing import Never
 
 from dispatcher.jobs.readers import Frame, frames
 from dispatcher.jobs.run import Run
@@ -24,7 +25,7 @@ async def process(run: Run) -> None:
             async for frame in told:
                 await _take(run, intake, frame, head["total"])
     if not intake.completed:
-        raise _nothing(intake)
+        await _refuse(run, intake)
     if intake.completed > search.FEW:
         with contextlib.suppress(Unavailable):  # the package is in the database, and found if not at once
             async with run.database.transaction() as session:
@@ -53,20 +54,23 @@ async def _take(run: Run, intake: Intake, frame: Frame, total: int) -> None:
         await intake.take(session, frame["outcomes"], frame["current"])
         if len(intake.warnings) != len(job.warnings):
             job.warnings = list(intake.warnings)
+        if intake.skipped != ingestions.asked(job).skipped:  # of which not all are told
             job.parameters = ingestions.asked(job).model_copy(update={"skipped": intake.skipped})
         item_id, position = intake.latest or (None, None)
         progress = _progress(intake, READ_PERCENT * frame["done"] / total, total - intake.skipped)
         await jobs.advance(session, job, progress, item_id=item_id, item_position=position)
 
 
-def _nothing(intake: Intake) -> JobFailed:
+async def _refuse(run: Run, intake: Intake) -> Never:
     """The whole package has been read, and nothing of it became a content item."""
+    async with run.transaction() as (_, job):
+        ingestions.count(job, intake.failed)
     [(code, count)] = intake.reasons.most_common(1)
     message = (
         f"None of the {intake.failed:,} resources became a content item; {count:,} of them failed with {code}, "
         "and each says why."
     )
-    return JobFailed(code, message)
+    raise JobFailed(code, message)
 
 
 def _progress(intake: Intake, percent: float, total: int) -> Progress:
