@@ -80,7 +80,8 @@ _CELLS = "self::caption or self::col or self::td or self::th"
 _STRAYS = etree.XPath(
     f"count(//*[{_ROWS}]/node()[self::text()[normalize-space()] or self::*[not({_ROWS} or {_CELLS})]])"
 )
-_FILEBASE = re.compile(r"(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)([^\"'<>\s)]*)", re.IGNORECASE)
+_ROOT = r"(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)"
+_FILEBASE = re.compile(rf"(?<=\"){_ROOT}([^\"<>?#]*)|(?<='){_ROOT}([^'<>?#]*)|{_ROOT}([^\"'<>\s)?#]*)", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"""<html\b[^>]*?\blang\s*=\s*["']?([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)""", re.IGNORECASE)
 
 
@@ -145,7 +146,8 @@ def relocate(html: str, path: str, exists: Callable[[str], bool]) -> str:
     folder = dirname(path)
 
     def link(match: re.Match[str]) -> str:
-        target = unquote(match[1]).lstrip("/")
+        written = next(group for group in match.groups() if group is not None)
+        target = unquote(unescape(written)).lstrip("/")
         places = [place for base in ("", "web_resources", folder) if (place := resolve(base, target))]
         found = next(filter(exists, places), places[0] if places else "")
         return quote(relpath(f"/{found}", f"/{folder}"))

@@ -184,10 +184,20 @@ def test_words_are_what_one_reads(shown: str, words: str) -> None:
         ("$IMS-CC-FILEBASE$/only.png", "../web_resources/only.png"),
         ("$IMS-CC-FILEBASE$/own.png", "own.png"),
         ("$IMS-CC-FILEBASE$/gone.png", "../gone.png"),
+        ("$IMS-CC-FILEBASE$/img/a%20b.png?canvas_=1&amp;x=2", "../img/a%20b.png?canvas_=1&amp;x=2"),
+        ("$IMS-CC-FILEBASE$/only.png#part", "../web_resources/only.png#part"),
+        ("$IMS-CC-FILEBASE$/img/a b.png", "../img/a%20b.png"),
+        ("$IMS-CC-FILEBASE$/a&amp;b.png", "../web_resources/a%26b.png"),
     ],
 )
 def test_file_tokens_become_links_from_the_page(token: str, link: str) -> None:
-    files = {"img/a b.png", "web_resources/img/a b.png", "web_resources/only.png", "wiki/own.png"}
+    files = {
+        "img/a b.png",
+        "web_resources/img/a b.png",
+        "web_resources/only.png",
+        "web_resources/a&b.png",
+        "wiki/own.png",
+    }
     assert html.relocate(f'<img src="{token}">', "wiki/page.html", files.__contains__) == f'<img src="{link}">'
 
 
