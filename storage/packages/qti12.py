@@ -1,7 +1,7 @@
 """Read the QTI 1.2 of cartridges: assessments and question banks, in the cartridge profiles and Canvas's dialect."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
@@ -34,6 +34,9 @@ _CARDINALITIES = {
     "multiple": ResponseCardinality.MULTIPLE,
     "ordered": ResponseCardinality.ORDERED,
 }
+_PARAGRAPHS = frozenset({"flow", "flow_mat"})
+_TEXTS = ("{*}mattext", "{*}matimage", "{*}matbreak")
+_GIVING = frozenset({"", "set", "add"})
 _POINTS = ("points_possible", "cc_weighting", "qmd_weighting")
 
 
@@ -113,8 +116,14 @@ class _Scores:
     def of(cls, item: etree._Element) -> "_Scores":
         entries: dict[str, dict[str, MapEntry]] = {}
         whole: set[str] = set()
+        score = _score(item)
         for condition in item.iterfind("{*}resprocessing/{*}respcondition"):
-            points = max((number(text(found)) or 0.0 for found in condition.iterchildren("{*}setvar")), default=0.0)
+            given = (
+                number(text(found)) or 0.0
+                for found in condition.iterchildren("{*}setvar")
+                if _variable(found) == score and found.get("action", "").lower() in _GIVING
+            )
+            points = max(given, default=0.0)
             together: Counter[str] = Counter()
             for value in condition.iter("{*}varequal", "{*}varsubstring") if points > 0 else ():
                 response, around = value.get("respident", ""), {local(ancestor) for ancestor in value.iterancestors()}
@@ -125,6 +134,17 @@ class _Scores:
                     answers.setdefault(entry.key, entry)
             whole.update(response for response, times in together.items() if times > 1)
         return cls({response: tuple(answers.values()) for response, answers in entries.items()}, frozenset(whole))
+
+
+def _score(item: etree._Element) -> str:
+    """The variable that holds the score: SCORE, else the first one; others count what feedback depends on."""
+    named = [_variable(found) for found in item.iterfind("{*}resprocessing//{*}decvar")]
+    named += [_variable(found) for found in item.iterfind("{*}resprocessing/{*}respcondition/{*}setvar")]
+    return "score" if "score" in named or not named else named[0]
+
+
+def _variable(element: etree._Element) -> str:
+    return element.get("varname", "SCORE").lower()
 
 
 class _Reading:
@@ -138,11 +158,21 @@ class _Reading:
 
     def content(self, element: etree._Element) -> str:
         """The sanitised HTML of everything below, materials and marks alike."""
-        return "".join(map(self._piece, element)).strip()
+        return self._pieces(element).strip()
 
     def feedback(self, item: etree._Element) -> Iterator[Feedback]:
         for element in item.iterchildren("{*}itemfeedback"):
             yield Feedback(FeedbackKind.MODAL, "", element.get("ident", ""), self.content(element))
+
+    def _pieces(self, elements: Iterable[etree._Element]) -> str:
+        shown = before = ""
+        for child in elements:
+            name, piece = local(child), self._piece(child)
+            if shown and piece:
+                shown += "<br>" if name in _PARAGRAPHS else " " if name == before == "material" else ""
+            shown += piece
+            before = name
+        return shown
 
     def _piece(self, element: etree._Element) -> str:
         name = local(element)
@@ -153,22 +183,28 @@ class _Reading:
                 return html.clean(self.relocate(f'<img src="{escape(element.get("uri", ""))}" alt="">'))
             case "matbreak":
                 return "<br>"
-            case "response_label" | "render_choice" | "render_fib" | "qticomment":
+            case "response_label" | "altmaterial" | "qticomment":
                 return ""
+            case "render_choice" | "render_fib":  # text between the choices or blanks; no response is in a response
+                return "".join(
+                    self._pieces(found.iterchildren(*_TEXTS)) for found in element.iterchildren("{*}material")
+                )
             case _ if name in _RESPONSES:
                 interaction = self._interaction(element, name)
                 self.interactions.append(interaction)
                 return bodies.mark(interaction.kind, interaction.response_id)
             case _:
-                return self.content(element)
+                return self._pieces(element)
 
     def _text(self, mattext: etree._Element) -> str:
         # Each piece is cleaned by itself, so that an open tag in one cannot swallow the marks behind it.
         if len(mattext):
             return self.relocate(bodies.render(mattext))
-        written = (mattext.text or "").strip()
+        written = mattext.text or ""
+        inner = written.strip()
         is_html = mattext.get("texttype", "").lower() in _HTML_TYPES
-        return html.clean(self.relocate(written)) if is_html else html.escape(written)
+        shown = html.clean(self.relocate(inner)) if is_html else html.escape(inner)
+        return f"{' ' * written[:1].isspace()}{shown}{' ' * written[-1:].isspace()}" if shown else ""
 
     def _interaction(self, element: etree._Element, name: str) -> QuestionInteraction:
         identifier = element.get("ident", "")

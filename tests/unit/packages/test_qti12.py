@@ -149,7 +149,7 @@ def test_texts_are_html_only_where_they_say_so() -> None:
     shown = read(
         material("1 &lt; 2") + material("&lt;b&gt;x&lt;/b&gt;&lt;script&gt;y&lt;/script&gt;", "text/html")
     ).body
-    assert shown == "1 &lt; 2<b>x</b>"
+    assert shown == "1 &lt; 2 <b>x</b>"
 
 
 def test_an_open_tag_does_not_swallow_the_marks_behind_it() -> None:
@@ -185,6 +185,47 @@ def test_an_assessment_has_a_title_and_a_bank_none() -> None:
 def test_a_file_without_questions_is_refused(document: str) -> None:
     with pytest.raises(JobFailed):
         qti12.read(parse(document.encode()))
+
+
+def test_what_is_taken_off_or_kept_for_feedback_is_no_right_answer() -> None:
+    condition = "<respcondition><conditionvar><varequal respident='r'>{}</varequal></conditionvar>{}</respcondition>"
+    processing = "".join(
+        condition.format(*each)
+        for each in (
+            ("a", "<setvar action='Add' varname='SCORE'>50</setvar>"),
+            ("b", "<setvar action='Subtract' varname='SCORE'>50</setvar>"),
+            ("c", "<setvar action='Set' varname='WRONG'>1</setvar>"),
+        )
+    )
+    [interaction] = read(choices(cardinality="Multiple", names="abc"), processing).interactions
+    assert (interaction.correct_responses, interaction.mapping) == (("a",), Mapping((MapEntry("a", 50.0),)))
+    renamed = when("<varequal @>b</varequal>").replace("SCORE", "que_score")
+    [interaction] = read(choices(), renamed).interactions
+    assert interaction.correct_responses == ("b",)
+
+
+FLOWS = f"<flow><flow>{material('Look at the map')}</flow><flow>{material('What is it?')}</flow></flow>"
+BLANK = f"{material('Roses are ')}{FIB}{material(' and red.')}"
+WITHIN = FIB.replace("<response_label", f"{material('The ')}<response_label").replace(
+    "</render", f"{material('jumps')}</render"
+)
+SPOKEN = choices().replace("</material>", "<altmaterial><mattext>spoken</mattext></altmaterial></material>")
+
+
+@pytest.mark.parametrize(
+    ("presentation", "words"),
+    [
+        (FLOWS, "Look at the map What is it?"),
+        (material("First sentence.") + material("Second one."), "First sentence. Second one."),
+        (BLANK, "Roses are and red."),
+        (WITHIN, "The jumps"),
+        (choices(inner=material("Stem?")), "Stem? A B"),
+        (choices().replace("<response_label", f"{material('Stem?')}<response_label", 1), "Stem? A B"),
+        (SPOKEN, "A B"),
+    ],
+)
+def test_all_words_are_found_and_none_are_glued_together(presentation: str, words: str) -> None:
+    assert read(presentation).text == words
 
 
 @pytest.mark.parametrize(
