@@ -58,7 +58,7 @@ def choose(element: etree._Element) -> etree._Element | None:
 
 def _speaks(string: etree._Element, language: str) -> bool:
     stated = next(filter(None, map(string.get, _LANGUAGE_ATTRIBUTES)), "").lower()
-    return stated.partition("-")[0] == language
+    return stated.replace("_", "-").partition("-")[0] == language
 
 
 def _read_title(field: etree._Element) -> str:

@@ -173,22 +173,26 @@ class Package:
             )
 
     def _complete(self, resource: ManifestResource) -> ManifestResource:
-        """With what is missing, from a metadata file that the resource depends on."""
-        if resource.lom.title and resource.alignments:
-            return resource
+        """With what is missing, from the metadata files that the resource depends on."""
         others = (self._resources.get(identifier) for identifier in resource.dependencies)
-        other = next((other for other in others if other and self._kind(other) is Kind.METADATA), None)
-        if other is None:
-            return resource
-        if other.identifier not in self._metadata:
-            root = xml.parse(self._reader.file(other).data)
-            self._metadata[other.identifier] = (lom.read(root), standards.read(root))
-        description, alignments = self._metadata[other.identifier]
-        return replace(
-            resource,
-            lom=resource.lom if resource.lom.title else description,
-            alignments=resource.alignments or alignments,
-        )
+        for other in others:
+            if resource.lom.title and resource.alignments:
+                break
+            if other and self._kind(other) is Kind.METADATA:
+                description, alignments = self._described_by(other)
+                resource = replace(
+                    resource,
+                    lom=resource.lom if resource.lom.title else description,
+                    alignments=resource.alignments or alignments,
+                )
+        return resource
+
+    def _described_by(self, metadata: ManifestResource) -> tuple[lom.Lom, tuple[Alignment, ...]]:
+        """What a metadata file says; it is read once."""
+        if metadata.identifier not in self._metadata:
+            root = xml.parse(self._reader.file(metadata).data)
+            self._metadata[metadata.identifier] = (lom.read(root), standards.read(root))
+        return self._metadata[metadata.identifier]
 
     def _remember(self, resource: ManifestResource, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         """The same outcomes; of items only what associations need is kept."""

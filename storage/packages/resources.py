@@ -205,7 +205,7 @@ class ResourceReader:
             yield Association(AssociationType.IS_CHILD_OF, key, container.key, order)
 
     def _page(self, file: File) -> str:
-        return html.clean(self._relocate(xml.decode(file.data), file.path or ""))
+        return html.clean(self._relocate(xml.decode(file.data, page=True), file.path or ""))
 
     def _relocate(self, text: str, path: str) -> str:
         return html.relocate(text, path, self._archive.entries.__contains__)

@@ -29,7 +29,10 @@ _SMALL = 10_000
 _CROWDED = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])")
 
 _STRICT: etree.XMLParser = etree.XMLParser(**GUARDS)
-_DECLARED = re.compile(rb"""(?:encoding|charset)\s*=\s*["']?([A-Za-z0-9._-]{2,40})""")
+_LABEL = rb"""\s*=\s*["']?([A-Za-z0-9._-]{2,40})"""
+_DECLARED = re.compile(rb"<\?xml\b[^>]*?\bencoding" + _LABEL)
+_DECLARED_BY_PAGE = re.compile(rb"(?:encoding|charset)" + _LABEL)
+_WINDOWS = frozenset({"ascii", "iso8859-1"})
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|16-le|16-be)|ascii|iso8859-\d+|cp\d+|gb\w+|big5\w*|euc_\w+|shift_jis\w*|koi8-[rut]"
 )
@@ -139,20 +142,27 @@ def flag(element: etree._Element, attribute: str) -> bool:
     return element.get(attribute, "").strip() in ("true", "1")
 
 
-def decode(data: bytes) -> str:
-    """The text of an XML or HTML file, which no database refuses: NUL is dropped, what is undecodable is replaced."""
-    return _decode(data).replace("\0", "")
+def decode(data: bytes, *, page: bool = False) -> str:
+    """
+    The text of an XML file or a page, which no database refuses: NUL is dropped, what is undecodable is replaced.
+
+    By byte order mark, declared encoding, UTF-8, else Windows-1252. A page may declare it in a meta element, where
+    Latin-1 means Windows-1252, as in every browser; and UTF-16 nothing, as nobody could have read it.
+    """
+    return _decode(data, page).replace("\0", "")
 
 
-def _decode(data: bytes) -> str:
-    """By byte order mark, declared encoding, UTF-8, else Windows-1252."""
+def _decode(data: bytes, page: bool) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace")
-    declared = _DECLARED.search(data, 0, 1024)
+    declared = (_DECLARED_BY_PAGE if page else _DECLARED).search(data, 0, 1024)
     for label in (declared[1].decode() if declared else "utf-8", "utf-8"):
         try:
-            return data.decode(_text_codec(label))
+            codec = _text_codec(label)
+            if codec.startswith("utf-16"):
+                continue
+            return data.decode("cp1252" if page and codec in _WINDOWS else codec)
         except (LookupError, UnicodeDecodeError):
             continue
     return data.decode("cp1252", errors="replace")

@@ -16,6 +16,7 @@ GENERAL = "<lom><general><title>{}</title></general></lom>"
         ("<langstring xml:lang='de'>Eins</langstring>", "Eins"),
         ("<string language='de'>Eins</string><string language='en'>One</string>", "One"),
         ("<string xml:lang='de'>Eins</string><langstring xml:lang='en-GB'>One</langstring>", "One"),
+        ("<string language='de_DE'>Eins</string><string language='en_US'>One</string>", "One"),
         ("<string language='de'>Eins</string><string language='fr'>Un</string>", "Eins"),
         ("<string language='en'> </string><string language='fr'>Un</string>", "Un"),
         ("<string> One\n   and  <b>two</b> </string>", "One and two"),

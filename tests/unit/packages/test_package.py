@@ -273,6 +273,14 @@ def test_metadata_may_be_a_file_of_its_own() -> None:
     ]
 
 
+def test_what_one_file_of_metadata_lacks_another_may_have() -> None:
+    files = [make.resource(name, f"{name}.xml", "resourcemetadata/xml", metadata="") for name in ("m1", "m2")]
+    manifest = make.qti3(make.resource("r1", metadata="", dependencies=["m1", "m2"]), *files)
+    written = {"m1.xml": make.lom("From a file"), "m2.xml": make.standards(CASE)}
+    [content] = read(manifest, {"items/q1.xml": make.item()} | written).contents
+    assert (content.title, content.alignments[0].curriculum_item_id) == ("From a file", CASE)
+
+
 def test_p9_folders_become_containers_below_one_root() -> None:
     empty = make.place("m2", "Empty")
     inner = make.place("m1", "Unit", items=make.place("i1", "Page", "p1") + make.place("m3", items=empty))

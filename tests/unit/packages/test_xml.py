@@ -73,13 +73,30 @@ def test_a_title_is_one_line() -> None:
         ("é".encode("utf-8-sig"), "é"),
         ("é".encode("utf-16"), "é"),
         (b"\xe9\x80", "é€"),
-        (b"<meta charset=iso-8859-1>\xe9", "<meta charset=iso-8859-1>é"),
         (b'<?xml encoding="unicode_escape"?>\\u0041', '<?xml encoding="unicode_escape"?>\\u0041'),
         (b"<meta charset=zlib>a\0b", "<meta charset=zlib>ab"),
     ],
 )
 def test_bytes_become_text(data: bytes, text: str) -> None:
-    assert xml.decode(data) == text
+    assert xml.decode(data) == xml.decode(data, page=True) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"<meta charset='koi8-r'>\xc1", "<meta charset='koi8-r'>а"),
+        (b"<meta charset=iso-8859-1>\x93Hi\x94 \x80", "<meta charset=iso-8859-1>“Hi” €"),
+        (b'<?xml version="1.0" encoding="us-ascii"?>\x96', '<?xml version="1.0" encoding="us-ascii"?>–'),
+        ("<meta charset=utf-16>été".encode(), "<meta charset=utf-16>été"),
+    ],
+)
+def test_a_page_is_read_as_browsers_read_it(data: bytes, text: str) -> None:
+    assert xml.decode(data, page=True) == text
+
+
+def test_what_an_element_of_a_document_says_is_not_its_encoding() -> None:
+    assert xml.decode("<mattext charset='iso-8859-1'>é".encode()) == "<mattext charset='iso-8859-1'>é"
+    assert xml.decode(b"<?xml version='1.0' encoding='iso-8859-1'?>\xe9")[-1] == "é"
 
 
 @pytest.mark.parametrize(
