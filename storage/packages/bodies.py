@@ -87,6 +87,8 @@ def render(element: etree._Element) -> str:
         return html.escape((element.text or "").strip())
     for math in element.iter(_MATH):
         math.tag = local(math)
+        if math.tag == "mtext" and not len(math):
+            math.tag = "mi"  # the sanitizer takes no mtext, in which HTML may hide; words alone are safe in another
     for media in element.iter("{*}object"):
         _show(media)
     written = etree.tostring(element, method="html", encoding="unicode", with_tail=False)

@@ -80,6 +80,9 @@ _CELLS = "self::caption or self::col or self::td or self::th"
 _STRAYS = etree.XPath(
     f"count(//*[{_ROWS}]/node()[self::text()[normalize-space()] or self::*[not({_ROWS} or {_CELLS})]])"
 )
+_EMPTY = re.compile(
+    r"<(script|style|title|template|noscript|iframe|noembed|noframes|xmp|textarea|select)\b([^<>]*)/>", re.IGNORECASE
+)
 _ROOT = r"(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)"
 _FILEBASE = re.compile(rf"(?<=\"){_ROOT}([^\"<>?#]*)|(?<='){_ROOT}([^'<>?#]*)|{_ROOT}([^\"'<>\s)?#]*)", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"""<html\b[^>]*?\blang\s*=\s*["']?([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)""", re.IGNORECASE)
@@ -94,6 +97,8 @@ def clean(html: str, *, balanced: bool = False) -> str:
     """
     if "<" not in html and "&" not in html:
         return html.strip().replace(">", "&gt;")
+    if "/>" in html:
+        html = _EMPTY.sub(r"<\1\2></\1>", html)  # as XHTML writes them; to HTML all that follows would be in them
     if balanced and _HARMLESS.fullmatch(html):
         return html.strip()
     tags = html.count("<")

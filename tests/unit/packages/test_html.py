@@ -141,6 +141,13 @@ def test_what_is_misplaced_in_a_table_ends_no_cell(opened: str) -> None:
     assert html.plain(html.clean(f"{opened}a{'<br>' * 600}")) == "a"
 
 
+@pytest.mark.parametrize(
+    "empty", ['<script src="x.js"/>', "<title/>", "<TextArea />", "<iframe src='a'/>", "<style\n/>"]
+)
+def test_an_empty_element_of_xhtml_hides_nothing(empty: str) -> None:
+    assert html.clean(f"<p>a</p>{empty}<p>b</p>") == "<p>a</p><p>b</p>"
+
+
 @pytest.mark.parametrize("nothing", ["<!-- a -->" * 900, "</p>" * 900, " " * 3_000])
 def test_nothing_stays_nothing(nothing: str) -> None:
     assert html.clean(nothing) == ""

@@ -231,6 +231,14 @@ def test_choices_keep_their_markup_without_feedback() -> None:
         ("a<script>x</script>b", "ab"),
         ("<p>a <qti-printed-variable identifier='V'/></p>", '<p>a <span class="variable" data-choice="V"></span></p>'),
         ("<m:math xmlns:m='http://www.w3.org/1998/Math/MathML'><m:mi>x</m:mi></m:math>", "<math><mi>x</mi></math>"),
+        (
+            "<math xmlns='http://www.w3.org/1998/Math/MathML'><mn>3</mn><mtext>cm &lt;b></mtext></math>",
+            "<math><mn>3</mn><mi>cm &lt;b&gt;</mi></math>",
+        ),
+        (
+            "<math xmlns='http://www.w3.org/1998/Math/MathML'><mn>3</mn><mtext><b>cm</b></mtext></math>",
+            "<math><mn>3</mn></math>",
+        ),
         ("<object data='a.png' type='image/png'>A <b>cat</b></object>", '<img src="a.png" alt="A cat">'),
         ("<object data='a.mp3' type='audio/mpeg'/>", '<audio src="a.mp3" controls=""></audio>'),
         ("<object data='a.swf' type='application/x-flash'><p>none</p></object>", "<p>none</p>"),
