@@ -76,6 +76,7 @@ def read_video(url: str, lom: Lom) -> Video | None:
 
     Raises JobFailed(RESOURCE_INVALID) for another scheme than http and https; a link without any is no video.
     """
+    url = url.replace(" ", "%20")
     try:
         parts = urlsplit(url)
     except ValueError:

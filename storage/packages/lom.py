@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from lxml import etree
@@ -32,7 +33,7 @@ NOTHING = Lom()
 def read(metadata: etree._Element) -> Lom:
     """The LOM below a metadata element, or a `lom` element itself; of several values the first. Never raises."""
     found: dict[str, Any] = {}
-    for category in next(metadata.iter("{*}lom"), ()):
+    for category in chain.from_iterable(metadata.iter("{*}lom")):
         for field in category:
             _take(f"{local(category)}/{local(field)}".lower(), field, found)
     return Lom(**found) if found else NOTHING

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from storage.packages.xml import local, text
+from storage.packages.xml import line, local, text
 
 MOST = 1_000
 """Of one item; who looks for them finds one more, which tells that there are more."""
@@ -86,7 +86,7 @@ def _of_values(labels: tuple[str, ...], guids: tuple[str, ...], uris: tuple[str,
 def _of_classifications(metadata: etree._Element) -> Iterator[Alignment]:
     """The taxons of LOM classifications that state an educational objective, or CASE as their source."""
     for classification in metadata.iter("{*}classification"):
-        purposes = (text(value).lower() for value in classification.iterfind("{*}purpose/{*}value"))
+        purposes = (line(value).lower() for value in classification.iterfind("{*}purpose/{*}value"))
         is_objective = "educational objective" in purposes
         for path in classification.iterchildren("{*}taxonPath", "{*}taxonpath"):
             if is_objective or re.search(r"\bCASE\b", text(path.find("{*}source"))):

@@ -31,6 +31,13 @@ def test_a_video_is_known_by_its_url(url: str, provider: str) -> None:
     assert (video.url, video.provider) == (url, provider)
 
 
+def test_a_space_in_a_path_is_no_end_of_it() -> None:
+    video = read_video("https://cdn.example.org/my talk.mp4", NOTHING)
+    assert video is not None
+    assert video.url == "https://cdn.example.org/my%20talk.mp4"
+    assert read_video("https://cdn.exa mple.org/talk.mp4", NOTHING) is None
+
+
 @pytest.mark.parametrize(
     "url",
     [

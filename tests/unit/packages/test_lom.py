@@ -9,6 +9,13 @@ from storage.packages.xml import parse
 GENERAL = "<lom><general><title>{}</title></general></lom>"
 
 
+def test_what_one_description_lacks_another_may_have() -> None:
+    titled = GENERAL.format("<string>One</string>")
+    difficult = "<lom><educational><difficulty><value>easy</value></difficulty></educational></lom>"
+    read = lom.read(parse(f"<metadata>{titled}{difficult}{titled.replace('One', 'Two')}</metadata>".encode()))
+    assert (read.title, read.difficulty) == ("One", "easy")
+
+
 @pytest.mark.parametrize(
     ("strings", "title"),
     [

@@ -62,6 +62,7 @@ def read(metadata: str) -> tuple[Alignment, ...]:
         pytest.param(written(guid(CASE, "https://e.org/other")), Alignment(CASE, None, "Standard"), id="another URI"),
         pytest.param(written(guid(CASE, label="x" * 900)), Alignment(CASE, None, "x" * 500), id="long label"),
         pytest.param(classification("educational objective"), Alignment(CASE, None, "Ratios"), id="objective"),
+        pytest.param(classification("Educational\n  objective"), Alignment(CASE, None, "Ratios"), id="broken line"),
         pytest.param(classification(source="CASE", value=URI), Alignment(CASE, URI, "Ratios"), id="source CASE"),
     ],
 )
