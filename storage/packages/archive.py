@@ -21,6 +21,7 @@ from storage.packages.paths import is_remote, readings, resolve
 from storage.packages.refusals import invalid, unreadable, unsafe
 
 CHUNK = 64 * 2**10
+MAX_PATH = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,10 @@ class Archive:
 
         The folder may be percent-encoded as well.
 
-        Raises JobFailed(RESOURCE_INVALID) when it is missing, outside the package, or remote.
+        Raises JobFailed(RESOURCE_INVALID) when it is missing, outside the package, or remote, or its path too long.
         """
+        if len(base) + len(href) > MAX_PATH:
+            raise unreadable(f"The path {href[:200]!r} has more than {MAX_PATH:,} characters; shorten it.")
         inside = False
         for folder, reading in product(dict.fromkeys((base, unquote(base))), readings(href)):
             path = resolve(folder, reading)

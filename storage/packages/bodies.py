@@ -89,12 +89,12 @@ def render(element: etree._Element) -> str:
         math.tag = local(math)
         if math.tag == "mtext" and not len(math):
             math.tag = "mi"  # the sanitizer takes no mtext, in which HTML may hide; words alone are safe in another
-    for media in element.iter("{*}object"):
+    for media in _shown(element):
         _show(media)
     written = etree.tostring(element, method="html", encoding="unicode", with_tail=False)
     content = written[written.index(">") + 1 : written.rindex("<")]
     # The serializer knows no void elements in a namespace, and to a browser </br> is one more line break.
-    return html.clean(content.replace("</br>", ""), balanced=True)
+    return html.clean(content.replace("</br>", "").replace(" xml:lang=", " lang="), balanced=True)
 
 
 def mark(kind: InteractionKind, response: str) -> str:
@@ -117,11 +117,24 @@ def _become(element: etree._Element, tag: str, role: str, identifier: str) -> No
     element.set("data-response" if role == "interaction" else "data-choice", identifier)
 
 
+def _shown(element: etree._Element) -> list[etree._Element]:
+    """The objects that can be shown, without those that are in one; of others what they hold instead is shown."""
+    found: list[etree._Element] = []
+    walk = etree.iterwalk(element, events=("start",), tag="{*}object")
+    for _, media in walk:
+        if _media_kind(media) in ("image", "audio", "video"):
+            found.append(media)
+            walk.skip_subtree()
+    return found
+
+
+def _media_kind(media: etree._Element) -> str:
+    return media.get("type", "").partition("/")[0]
+
+
 def _show(media: etree._Element) -> None:
-    """An object becomes the image, sound or film that it is; of another kind only what it holds instead is shown."""
-    source, kind = media.get("data", ""), media.get("type", "").partition("/")[0]
-    if kind not in ("image", "audio", "video"):
-        return
+    """An object becomes the image, sound or film that it is."""
+    source, kind = media.get("data", ""), _media_kind(media)
     alternative = " ".join(text(media).split())
     media.clear(keep_tail=True)
     media.tag = "img" if kind == "image" else kind

@@ -15,6 +15,7 @@ from storage.packages.refusals import unreadable
 from storage.packages.xml import MAX_NODES, refuse_oversize
 
 MAX_TEXT = 100_000
+MAX_TOKENS = 10_000
 
 # Below these sizes nothing can nest deep enough, or have enough attributes, to keep the sanitizer busy.
 _FEW_TAGS = 500
@@ -147,7 +148,11 @@ def relocate(html: str, path: str, exists: Callable[[str], bool]) -> str:
     """Replaces the cartridge's file token, so that links work from the file at `path`.
 
     The token means the root of the package; some exporters mean their folder web_resources, or the file's own.
+    Raises JobFailed(RESOURCE_INVALID) for too many of them.
     """
+    tokens = html.upper().count("FILEBASE")
+    if tokens > MAX_TOKENS:
+        raise unreadable(f"The HTML links to files of the package more than {MAX_TOKENS:,} times.")
     folder = dirname(path)
 
     def link(match: re.Match[str]) -> str:
@@ -157,7 +162,7 @@ def relocate(html: str, path: str, exists: Callable[[str], bool]) -> str:
         found = next(filter(exists, places), places[0] if places else "")
         return quote(relpath(f"/{found}", f"/{folder}"))
 
-    return _FILEBASE.sub(link, html) if "FILEBASE" in html.upper() else html
+    return _FILEBASE.sub(link, html) if tokens else html
 
 
 def _is_crowded(tag: re.Match[str]) -> bool:

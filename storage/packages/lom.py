@@ -36,6 +36,8 @@ def read(metadata: etree._Element) -> Lom:
     for category in chain.from_iterable(metadata.iter("{*}lom")):
         for field in category:
             _take(f"{local(category)}/{local(field)}".lower(), field, found)
+    for name in _SEVERAL & found.keys():
+        found[name] = tuple(found[name])
     return Lom(**found) if found else NOTHING
 
 
@@ -44,7 +46,7 @@ def _take(name: str, field: etree._Element, found: dict[str, Any]) -> None:
         attribute, read_value = _READERS[name]
         value = read_value(field)
         if value and attribute in _SEVERAL:
-            found[attribute] = (*found.get(attribute, ()), value)
+            found.setdefault(attribute, []).append(value)
         elif value:
             found.setdefault(attribute, value)
 

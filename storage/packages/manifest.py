@@ -13,13 +13,14 @@ from storage.packages import lom, standards
 from storage.packages.lom import Lom
 from storage.packages.paths import resolve
 from storage.packages.standards import Alignment
-from storage.packages.xml import GUARDS, MAX_NAMESPACE, explain, faults, forgivable, line, local
+from storage.packages.xml import GUARDS, MAX_NAMESPACE, MAX_NAMESPACES, explain, faults, forgivable, line, local
 
 MAX_BYTES = 128 * 2**20
 MAX_ORGANIZATION_DEPTH = 100
 MAX_RESOURCES = 200_000
 MAX_ITEMS = 200_000
 MAX_ELEMENT_BYTES = 4 * 2**20
+MAX_BASE = 2_048
 
 # The root item and the leaf, which references a resource, are not folders.
 _MAX_ITEM_DEPTH = MAX_ORGANIZATION_DEPTH + 2
@@ -119,6 +120,7 @@ class _Reading:
     def __init__(self) -> None:
         self.root: etree._Element | None = None
         self.declares_cartridge = False
+        self.declared = 0
         self.item_count = 0
         self.pending = 0
         self.open_items: list[_OpenItem] = []
@@ -126,7 +128,9 @@ class _Reading:
         self.resources: list[ManifestResource] = []
 
     def read(self, pieces: Iterable[bytes], *, recover: bool) -> Manifest:
-        parser = etree.XMLPullParser(events=("start", "end", "start-ns"), tag=_WANTED, recover=recover, **GUARDS)
+        parser = etree.XMLPullParser(
+            events=("start", "end", "start-ns", "end-ns"), tag=_WANTED, recover=recover, **GUARDS
+        )
         for piece in pieces:
             self.pending += len(piece)
             parser.feed(piece)
@@ -142,7 +146,9 @@ class _Reading:
 
     def _take(self, events: Iterator[tuple[str, object]]) -> None:
         for event, subject in events:
-            if isinstance(subject, tuple):
+            if event == "end-ns":
+                self.declared -= 1
+            elif isinstance(subject, tuple):
                 self._declare(subject[1] or "")
             elif isinstance(subject, etree._Element) and event == "start":
                 self._start(subject)
@@ -152,6 +158,9 @@ class _Reading:
     def _declare(self, namespace: str) -> None:
         if len(namespace) > MAX_NAMESPACE:
             raise _invalid(f"declares a namespace of more than {MAX_NAMESPACE:,} characters.")
+        self.declared += 1
+        if self.declared > MAX_NAMESPACES:
+            raise _invalid(f"has an element with more than {MAX_NAMESPACES:,} namespaces.")
         self.declares_cartridge = self.declares_cartridge or _CARTRIDGE.match(namespace) is not None
 
     def _start(self, element: etree._Element) -> None:
@@ -271,6 +280,8 @@ def _base(resource: etree._Element) -> str:
     base = ""
     for element in (*reversed(list(resource.iterancestors())), resource):
         if step := element.get(_BASE):
+            if len(base) + len(step) > MAX_BASE:
+                raise _invalid(f"has an xml:base of more than {MAX_BASE:,} characters.")
             inside = resolve(base, step)
             base = f"{base}/{step}" if inside is None else inside
     return base

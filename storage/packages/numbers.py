@@ -4,17 +4,15 @@ import math
 import re
 
 _LONGEST = 100
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
 def number(value: str | None) -> float | None:
     """A finite decimal number."""
-    if value is None or len(value) > _LONGEST:
+    if value is None or len(value) > _LONGEST or not _NUMBER.fullmatch(value):
         return None
-    try:
-        found = float(value)
-    except ValueError:
-        return None
+    found = float(value)
     return found if math.isfinite(found) else None
 
 

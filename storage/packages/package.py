@@ -27,6 +27,7 @@ from storage.packages.standards import Alignment
 
 MANIFEST = "imsmanifest.xml"
 MAX_DESCRIBED = 256 * 2**20
+MAX_ASSOCIATIONS = 1_000_000
 
 _ALIGNMENT = 150  # characters, about
 _WHOLE_PACKAGE = frozenset({JobErrorCode.PACKAGE_INVALID, JobErrorCode.PACKAGE_UNSAFE})
@@ -99,13 +100,14 @@ class Package:
         self._reader = ResourceReader(archive, self._keys)
         self._became: dict[str, _Became] = {}
         self._metadata: dict[str, tuple[lom.Lom, tuple[Alignment, ...]]] = {}
-        self._stimuli = {
-            self._path(resource.href, resource.base): resource.identifier
-            for resource in read.resources
-            if self._kind(resource) is Kind.STIMULUS
-        }
+        self._stimuli: dict[str, list[str]] = {}
+        for resource in self._resources.values():
+            path = self._path(resource.href, resource.base) if self._kind(resource) is Kind.STIMULUS else None
+            if path is not None:
+                self._stimuli.setdefault(path, []).append(resource.identifier)
         self._failed = False
         self._described = 0
+        self._related = 0
 
     @property
     def current(self) -> str | None:
@@ -222,13 +224,20 @@ class Package:
         if self._described > MAX_DESCRIBED:
             raise unsafe(f"The package describes its items with more than {MAX_DESCRIBED:,} characters.")
 
+    def _relate(self, type: AssociationType, source: int, target: int, sort_order: int | None = None) -> Association:
+        """A bank of many questions may be placed any number of times."""
+        self._related += 1
+        if self._related > MAX_ASSOCIATIONS:
+            raise unsafe(f"The package relates its items more than {MAX_ASSOCIATIONS:,} times.")
+        return Association(type, source, target, sort_order)
+
     def _find_stimuli(self, content: Content) -> Iterator[str]:
-        """The stimulus resources whose files a question refers to."""
+        """The files of stimulus resources that a question refers to."""
         references = content.question.stimulus_refs if content.question else ()
-        for reference in references if self._stimuli else ():
+        for reference in dict.fromkeys(references) if self._stimuli else ():
             path = self._path(reference, dirname(content.path or ""))
             if path in self._stimuli:
-                yield self._stimuli[path]
+                yield path
 
     def _path(self, href: str | None, base: str) -> str | None:
         try:
@@ -260,14 +269,14 @@ class Package:
             became = self._became.get(place.identifierref, _NOTHING)
             members += became.members or (became.key,)
             below.append(became.alignments)
-        found = standards.join(*below)
+        found = standards.join(*{id(each): each for each in below}.values())  # one resource may be in many places
         container = self._container(folder, title, found)
         yield from cuts(title, None, found, container.source_identifier)
         self._weigh(container)
         yield container
         for order, member in enumerate(members):
             if member is not None:
-                yield Association(AssociationType.IS_CHILD_OF, member, container.key, order)
+                yield self._relate(AssociationType.IS_CHILD_OF, member, container.key, order)
         return container.key, container.alignments
 
     def _container(self, folder: OrganizationItem, title: str | None, alignments: tuple[Alignment, ...]) -> Content:
@@ -288,7 +297,8 @@ class Package:
     def _associate(self, resource: ManifestResource) -> Iterator[Outcome]:
         """Rule P13."""
         source = self._became[resource.identifier]
-        for identifier in dict.fromkeys((*resource.dependencies, *source.stimuli)):
+        stimuli = (next(filter(self._became.__contains__, self._stimuli[path]), None) for path in source.stimuli)
+        for identifier in dict.fromkeys((*resource.dependencies, *filter(None, stimuli))):
             target = self._became.get(identifier)
             if identifier not in self._resources:
                 message = f"The resource depends on {identifier[:200]!r}, which is no resource."
@@ -296,7 +306,7 @@ class Package:
             elif target and target.key is not None and source.key is not None and target.key != source.key:
                 is_stimulus = target.type is ContentType.STIMULUS
                 relation = AssociationType.STIMULUS if is_stimulus else AssociationType.SEE_ALSO
-                yield Association(relation, source.key, target.key)
+                yield self._relate(relation, source.key, target.key)
 
     def _holds_cartridge_content(self) -> bool:
         kinds = (kind_of(resource, PackageType.COMMON_CARTRIDGE) for resource in self._resources.values())

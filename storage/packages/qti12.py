@@ -267,8 +267,15 @@ def _right(entries: Sequence[MapEntry], cardinality: ResponseCardinality) -> Ite
 
 
 def _labels(response: etree._Element) -> Iterator[etree._Element]:
+    """The choices of a response; what is in one of them, be it another response, is its own."""
     for render in response.iterchildren("{*}render_choice"):
-        yield from render.iter("{*}response_label")
+        walk = etree.iterwalk(render, events=("start",))
+        for _, element in walk:
+            name = local(element)
+            if name == "response_label":
+                yield element
+            if name == "response_label" or name in _RESPONSES:
+                walk.skip_subtree()
 
 
 def _base_type(element: etree._Element, name: str) -> str | None:

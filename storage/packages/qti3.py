@@ -1,5 +1,6 @@
 """Read QTI 3 items and stimuli."""
 
+import re
 from collections.abc import Iterable, Iterator, Set
 
 from lxml import etree
@@ -182,7 +183,8 @@ def _read_scoring(processing: etree._Element) -> str:
     """The template's name, whichever host and suffix it is given with."""
     template = processing.get("template") or processing.get("template-location")
     if template:
-        return template.rstrip("/").rpartition("/")[2].removesuffix(".xml")[:100]
+        path = re.split(r"[?#]", template.strip().replace("\\", "/"), maxsplit=1)[0]
+        return path.rstrip("/").rpartition("/")[2].removesuffix(".xml")[:100]
     return "custom" if len(processing) else "none"
 
 

@@ -24,6 +24,7 @@ GUARDS: dict[str, Any] = {
 MAX_NODES = 250_000
 MAX_ATTRIBUTES = 500
 MAX_NAMESPACE = 1_000
+MAX_NAMESPACES = 200
 
 _SMALL = 10_000
 _CROWDED = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])")
@@ -57,10 +58,17 @@ def parse(data: bytes) -> etree._Element:
 
 
 def refuse_oversize(root: etree._Element) -> None:
-    """Refuses what is legal and takes minutes: names are copied with their namespace, attributes compared in pairs."""
-    for _, declared in etree.iterwalk(root, events=("start-ns",)):
-        if declared and len(declared[1]) > MAX_NAMESPACE:
+    """
+    Refuses what is legal and takes minutes: names are copied with their namespace, all namespaces around with each
+    piece that is written, and attributes are compared in pairs.
+    """
+    declared = 0
+    for event, namespace in etree.iterwalk(root, events=("start-ns", "end-ns")):
+        declared += 1 if event == "start-ns" else -1
+        if namespace and len(namespace[1]) > MAX_NAMESPACE:
             raise unreadable(f"The file has a namespace of more than {MAX_NAMESPACE:,} characters.")
+        if declared > MAX_NAMESPACES:
+            raise unreadable(f"The file has an element with more than {MAX_NAMESPACES:,} namespaces.")
     if _CROWDED(root):
         raise unreadable(f"The file has an element with more than {MAX_ATTRIBUTES:,} attributes.")
 

@@ -214,3 +214,8 @@ def test_file_tokens_become_links_from_the_page(token: str, link: str) -> None:
 )
 def test_a_page_states_its_language(page: bytes, language: str | None) -> None:
     assert html.language(page) == language
+
+
+def test_links_into_the_package_are_bounded() -> None:
+    with pytest.raises(JobFailed, match="more than 10,000 times"):
+        html.relocate("$IMS-CC-FILEBASE$a " * 10_001, "page.html", set().__contains__)

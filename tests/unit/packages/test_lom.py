@@ -55,6 +55,11 @@ def test_every_field_is_read_whatever_the_namespace() -> None:
     )
 
 
+def test_many_formats_take_no_longer_than_their_number() -> None:
+    formats = "<format>text/html</format>" * 100_000
+    assert len(lom.read(parse(f"<lom><technical>{formats}</technical></lom>".encode())).formats) == 100_000
+
+
 def test_the_older_binding_is_read() -> None:
     document = (
         "<lom><educational><learningresourcetype><value><langstring>Video</langstring></value></learningresourcetype>"

@@ -199,3 +199,16 @@ def test_the_metadata_of_the_manifest_is_not_inherited() -> None:
 
 def test_the_title_of_a_package_is_in_its_metadata() -> None:
     assert read(qti3(resource(), metadata=lom("Course"))).title == "Course"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "named"),
+    [
+        (" ".join(f'xmlns:n{number}="urn:{number}"' for number in range(201)), "namespaces"),
+        (f'xml:base="{"a/" * 1_025}"', "xml:base"),
+    ],
+)
+def test_what_is_written_again_with_each_resource_is_bounded(attributes: str, named: str) -> None:
+    with pytest.raises(JobFailed, match=named) as failure:
+        read(written((ITEM,) * 3, extra=attributes))
+    assert failure.value.code is JobErrorCode.MANIFEST_INVALID

@@ -273,6 +273,31 @@ def test_metadata_may_be_a_file_of_its_own() -> None:
     ]
 
 
+def test_a_reference_leads_to_the_first_stimulus_that_is_there() -> None:
+    referring = make.item(before='<qti-assessment-stimulus-ref identifier="s" href="{}"/>')
+    listed = [
+        make.resource("s1", "s.xml", STIMULUS),
+        make.resource("s2", "s.xml", STIMULUS),
+        make.resource("s1", "other.xml", STIMULUS),
+        make.resource("bad", "bad.xml", STIMULUS, metadata=""),
+        make.resource("good", "bad.xml", STIMULUS),
+        *(make.resource(name, f"{name}.xml") for name in ("q1", "q2", "q3")),
+    ]
+    files = {name: make.stimulus() for name in ("s.xml", "bad.xml")}
+    files |= {f"q{n}.xml": referring.format(to) for n, to in enumerate(("s.xml", "gone.xml", "bad.xml"), start=1)}
+    reading = read(make.qti3(*listed), files)
+    assert reading.related(AssociationType.STIMULUS) == [("q1", "s1", None), ("q3", "good", None)]
+
+
+def test_a_bank_that_is_placed_again_and_again_is_a_bomb() -> None:
+    questions = make.bank(*(make.question(f"i{number}") for number in range(1_000)))
+    places = "".join(make.place(f"i{number}", None, "b") for number in range(1_001))
+    resource = make.resource("b", "b.xml", "imsqti_xmlv1p2/imscc_xmlv1p3/question-bank")
+    with pytest.raises(JobFailed, match="1,000,000 times") as refusal:
+        read(make.cartridge(resource, items=make.place("m", "M", items=places)), {"b.xml": questions})
+    assert refusal.value.code is CODE.PACKAGE_UNSAFE
+
+
 def test_what_one_file_of_metadata_lacks_another_may_have() -> None:
     files = [make.resource(name, f"{name}.xml", "resourcemetadata/xml", metadata="") for name in ("m1", "m2")]
     manifest = make.qti3(make.resource("r1", metadata="", dependencies=["m1", "m2"]), *files)

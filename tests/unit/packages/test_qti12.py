@@ -187,6 +187,13 @@ def test_a_file_without_questions_is_refused(document: str) -> None:
         qti12.read(parse(document.encode()))
 
 
+def test_a_choice_that_holds_a_response_is_no_choice_of_it() -> None:
+    inner = choices("inner", names="x")
+    outer, within = choices("outer", names="a").split("</material>")
+    found = {each.response_id: each.choices for each in read(f"{outer}</material>{inner}{within}").interactions}
+    assert {name: [choice.id for choice in of] for name, of in found.items()} == {"outer": ["a"], "inner": ["x"]}
+
+
 def test_what_is_taken_off_or_kept_for_feedback_is_no_right_answer() -> None:
     condition = "<respcondition><conditionvar><varequal respident='r'>{}</varequal></conditionvar>{}</respcondition>"
     processing = "".join(
@@ -234,6 +241,7 @@ def test_all_words_are_found_and_none_are_glued_together(presentation: str, word
         "<response_lid>" * 200 + "<response_label/>" * 20_000 + "</response_lid>" * 200,
         "<response_lid><render_choice>" * 100 + "<response_label/>" * 20_000 + "</render_choice></response_lid>" * 100,
         "<flow>" * 200 + material("x") * 5_000 + "</flow>" * 200,
+        "<response_lid><render_choice><response_label>" * 80 + "</response_label></render_choice></response_lid>" * 80,
     ],
 )
 def test_nesting_does_not_take_longer_than_its_size(inner: str) -> None:

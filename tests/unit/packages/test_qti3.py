@@ -241,6 +241,12 @@ def test_choices_keep_their_markup_without_feedback() -> None:
         ),
         ("<object data='a.png' type='image/png'>A <b>cat</b></object>", '<img src="a.png" alt="A cat">'),
         ("<object data='a.mp3' type='audio/mpeg'/>", '<audio src="a.mp3" controls=""></audio>'),
+        ("<p xml:lang='fr'>a</p>", '<p lang="fr">a</p>'),
+        (
+            "<object data='b.png' type='image/png'><object data='a.png' type='image/png'/></object>",
+            '<img src="b.png" alt="">',
+        ),
+        ("<object data='b' type='a/b'><object data='a.png' type='image/png'/></object>", '<img src="a.png" alt="">'),
         ("<object data='a.swf' type='application/x-flash'><p>none</p></object>", "<p>none</p>"),
         ("<qti-rubric-block view='scorer'>a</qti-rubric-block>b", "b"),
         ("<qti-rubric-block view='scorer candidate'><qti-content-body>a</qti-content-body></qti-rubric-block>", "a"),

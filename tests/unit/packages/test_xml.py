@@ -7,6 +7,8 @@ from storage.packages import xml
 
 LAUGHS = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]><a b="&y;">&y;</a>'
 
+DECLARING = "<a " + " ".join(f"xmlns:n{number}='urn:x:{number:050}'" for number in range(201)) + "/>"
+
 
 @pytest.mark.parametrize(
     "document",
@@ -22,6 +24,7 @@ LAUGHS = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]>
         pytest.param(b"<a>" * 300 + b"</a>" * 300, id="deep"),
         pytest.param(b"<a>" + b"x" * (11 * 2**20) + b"</a>", id="long text"),
         pytest.param(b"<a>" + b"<b/>" * 250_001 + b"</a>", id="many elements"),
+        pytest.param(DECLARING.encode(), id="many namespaces"),
         pytest.param(b'<?xml version="1.0" encoding="UTF-8"?><a>\xe9</a>', id="Latin-1 declared UTF-8"),
         pytest.param(b'<?xml version="1.0" encoding="UTF-16"?><a/>', id="UTF-8 declared UTF-16"),
         pytest.param(b'<a xmlns:x="http: //x"><b></a>', id="malformed beside a bad namespace"),
@@ -55,6 +58,11 @@ def test_an_author_is_told_the_place_and_no_option_of_the_parser(document: bytes
 def test_an_odd_document_is_read(document: bytes) -> None:
     root = xml.parse(document)
     assert (xml.local(root), xml.text(root)) == ("a", "é")
+
+
+def test_a_namespace_may_be_declared_anew_by_each_element() -> None:
+    repeated = "<b xmlns='urn:x'/>" * 1_000
+    assert len(xml.parse(f"<a>{repeated}</a>".encode())) == 1_000
 
 
 def test_inclusions_stay_unresolved() -> None:
