@@ -75,10 +75,12 @@ def mark_all(body: etree._Element, interactions: Iterable[etree._Element]) -> No
             element.text = None
         else:
             _mark_inside(element)
-        _become(element, "div" if len(element) else "span", "interaction", element.get("response-identifier", ""))
+        _become(
+            element, "div" if len(element) else "span", "interaction", element.get("response-identifier", "").strip()
+        )
         element.set("data-kind", kind)
     for element in body.iter("{*}qti-printed-variable"):
-        _become(element, "span", "variable", element.get("identifier", ""))
+        _become(element, "span", "variable", element.get("identifier", "").strip())
 
 
 def render(element: etree._Element) -> str:
@@ -107,7 +109,7 @@ def _mark_inside(interaction: etree._Element) -> None:
     for element in [found for found in read if next(found.iterancestors(*_READ_ELSEWHERE), None) is None]:
         element.clear(keep_tail=True)
     for element in interaction.iter(*(f"{{*}}{name}" for name in _INNER_MARKS)):
-        _become(element, "span", _INNER_MARKS[local(element)], element.get("identifier", ""))
+        _become(element, "span", _INNER_MARKS[local(element)], element.get("identifier", "").strip())
 
 
 def _become(element: etree._Element, tag: str, role: str, identifier: str) -> None:

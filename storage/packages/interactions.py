@@ -45,7 +45,7 @@ def read_interactions(
     remaining = find_interactions(body) if hide(body, holders) else interactions
     innermost = [element for element in remaining if element not in holders]
     read = tuple(
-        _read(element, kind_of(element), responses.get(element.get("response-identifier", ""), _UNDECLARED))
+        _read(element, kind_of(element), responses.get(element.get("response-identifier", "").strip(), _UNDECLARED))
         for element in innermost
     )
     mark_all(body, innermost)
@@ -55,7 +55,7 @@ def read_interactions(
 def _read(element: etree._Element, kind: InteractionKind, response: Response) -> QuestionInteraction:
     attribute = element.get
     return QuestionInteraction(
-        response_id=attribute("response-identifier", ""),
+        response_id=attribute("response-identifier", "").strip(),
         kind=kind,
         prompt=_read_prompt(element, kind),
         choices=() if kind in _WITHOUT_CHOICES else tuple(_read_choices(element, kind)),
@@ -91,7 +91,7 @@ def _read_choices(element: etree._Element, kind: InteractionKind) -> Iterator[Qu
     seen: set[str] = set()
     last: etree._Element | None = None
     for position, choice in enumerate(element.iter(*_CHOICES), start=1):
-        identifier = choice.get("identifier") or f"choice_{position}"
+        identifier = choice.get("identifier", "").strip() or f"choice_{position}"
         is_inside = last is not None and len(last) > 0 and last in choice.iterancestors()
         if identifier in seen or is_inside:
             continue

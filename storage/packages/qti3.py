@@ -47,7 +47,7 @@ def read_item(root: etree._Element) -> Question:
     for child in root:
         match local(child):
             case "qti-response-declaration":
-                responses.setdefault(child.get("identifier", ""), _read_response(child))
+                responses.setdefault(child.get("identifier", "").strip(), _read_response(child))
             case "qti-outcome-declaration":
                 outcomes.append(_read_outcome(child))
             case "qti-assessment-stimulus-ref":
@@ -63,7 +63,7 @@ def read_item(root: etree._Element) -> Question:
     interactions = () if body is None else read_interactions(body, found, holders, responses)
     shown = "" if body is None else render(body)
     return Question(
-        identifier=root.get("identifier", ""),
+        identifier=root.get("identifier", "").strip(),
         title=root.get("title"),
         language=language(root),
         body=shown,
@@ -156,7 +156,7 @@ def _read_areas(element: etree._Element) -> AreaMapping:
 def _read_outcome(declaration: etree._Element) -> Outcome:
     default = declaration.find("{*}qti-default-value/{*}qti-value")
     return Outcome(
-        id=declaration.get("identifier", ""),
+        id=declaration.get("identifier", "").strip(),
         base_type=declaration.get("base-type"),
         default=None if default is None else text(default),
         normal_minimum=number(declaration.get("normal-minimum")),
@@ -173,7 +173,7 @@ def _read_feedback(root: etree._Element, holders: Set[etree._Element]) -> Iterat
             yield Feedback(
                 kind=_FEEDBACK[local(element)],
                 outcome_id=element.get("outcome-identifier", ""),
-                identifier=element.get("identifier", ""),
+                identifier=element.get("identifier", "").strip(),
                 html=render(element),
                 shown=element.get("show-hide", "show") != "hide",
             )

@@ -211,6 +211,13 @@ def test_several_interactions_keep_their_order() -> None:
     assert question.body.index('"R1"') < question.body.index("b") < question.body.index('"R2"')
 
 
+def test_space_around_a_name_is_none_of_it() -> None:
+    spaced = CHOICE.replace('"B"', '" B "').replace('"RESPONSE"', '"RESPONSE\n"')
+    [interaction] = read(spaced).interactions
+    assert (interaction.response_id, interaction.correct_responses) == ("RESPONSE", ("B",))
+    assert [choice.id for choice in interaction.choices] == ["A", "B"]
+
+
 def test_choices_are_unique_and_named() -> None:
     inner = "<qti-simple-choice identifier='A'>1</qti-simple-choice>" * 2 + "<qti-simple-choice>2</qti-simple-choice>"
     assert [choice.id for choice in answer("choice", inner).choices] == ["A", "choice_3"]
