@@ -13,8 +13,10 @@ from sqlalchemy import (
     Dialect,
     Enum,
     FromClause,
+    String,
     TableClause,
     Text,
+    TypeDecorator,
     Update,
     bindparam,
     cast,
@@ -89,7 +91,10 @@ async def add(session: Transaction, target: TableClause, values: Sequence[Values
     connection = await session.connection()
     written = _insert(target, tuple(values[0]), replace, connection.dialect)
     columns = [_column(name, bind, values) for name, bind in written.binds]
-    await connection.exec_driver_sql(written.sql, list(zip(*columns, strict=True)))
+    if session.on_sqlite:
+        await connection.exec_driver_sql(written.sql, list(zip(*columns, strict=True)))
+    else:
+        await connection.exec_driver_sql(written.sql, tuple(columns))
 
 
 def _column(name: str, bind: Callable[[Any], Any] | None, values: Sequence[Values]) -> Sequence[Any]:
@@ -106,7 +111,7 @@ class _Insert(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _insert(target: TableClause, names: tuple[str, ...], replace: bool, dialect: Dialect) -> _Insert:
-    query = (sqlite.insert if dialect.name == "sqlite" else postgresql.insert)(target)
+    query = sqlite.insert(target) if dialect.name == "sqlite" else _insert_columns(target, names)
     keys = [each.name for each in target.primary_key]
     if replace:
         new = {name: query.excluded[name] for name in names if name not in keys}
@@ -115,6 +120,24 @@ def _insert(target: TableClause, names: tuple[str, ...], replace: bool, dialect:
         query = query.on_conflict_do_nothing()
     compiled = query.compile(dialect=dialect, column_keys=names)
     return _Insert(str(compiled), [(name, _bind(target.c[name].type, dialect)) for name in compiled.positiontup or ()])
+
+
+def _insert_columns(target: TableClause, names: tuple[str, ...]) -> postgresql.Insert:
+    """
+    One statement that gets whole columns.
+
+    Not many with a row each: whoever is cancelled while asyncpg still sends those waits for an answer for ever, and
+    keeps all locks (`bind_execute_many`, asyncpg 0.32).
+    """
+    arrays = (cast(bindparam(name), postgresql.ARRAY(_element(target.c[name].type))) for name in names)
+    rows = func.unnest(*arrays).table_valued(*names, name="added").render_derived()
+    return postgresql.insert(target).from_select(names, select(*(rows.c[name] for name in names)))
+
+
+def _element(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """A cast to VARCHAR(32) would cut what is longer, which the column refuses."""
+    kind = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
+    return Text() if isinstance(kind, String) else kind
 
 
 def _bind(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

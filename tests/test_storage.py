@@ -16,9 +16,10 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, col
 
-from storage import events, ids, revisions, search, workspaces
+from storage import events, ids, ingestions, jobs, revisions, search, workspaces
 from storage.bodies import WebhookTestBody
 from storage.database import RESTED_SECONDS, Database, Unavailable
+from storage.intake import Intake
 from storage.notify import Bells
 from storage.tables import Endpoint, Environment, Event, EventType, Log, Realm, Workspace
 
@@ -206,3 +207,32 @@ def _migrate(connection: Connection, move: Callable[[Config, str], None], revisi
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(revisions.MIGRATIONS.parent))
     move(config, revision)
+
+
+async def test_whoever_is_cancelled_while_many_rows_are_written_keeps_no_lock(database: Database) -> None:
+    """A driver may be in the middle of sending them."""
+    async with database.transaction() as session:
+        tenant = await workspaces.create(session, "ours")
+        job = ingestions.awaiting(Realm(tenant.id, Environment.TEST), jobs.new_id(), 1, 1, None)
+        await jobs.add(session, job)
+    intake = Intake(job)
+    files = [[f"{number}/{'x' * 900}", 1, 1, 0, 0, 0] for number in range(3_000)]
+
+    async def write() -> None:
+        async with database.transaction() as session:
+            assert await jobs.locked(session, job.realm, job.id)
+            await intake.list_files(session, files)
+
+    turns = 0
+    ended = False
+    while not ended:
+        turns += 20 + turns // 3
+        writing = asyncio.create_task(write())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = writing.done()
+        writing.cancel()
+        done, _ = await asyncio.wait([writing], timeout=20)
+        assert done, f"still waits when cancelled after {turns} turns of the loop"
+        async with asyncio.timeout(20), database.transaction() as session:
+            assert await jobs.locked(session, job.realm, job.id)
