@@ -75,6 +75,7 @@ async def _film(run: Run, plan: RenderParameters, folder: Path) -> dict[str, Any
         )
     try:
         outcome = await _follow(run, plan, renderer)
+        await renderer.wait()  # asyncio's kill() of one that has just ended takes its status from who waits for it
     finally:
         with suppress(ProcessLookupError):
             renderer.kill()
