@@ -201,6 +201,7 @@ def test_an_href_is_found(href: str, base: str, path: str) -> None:
         ("https://example.org/q1.xml", "never fetched"),
         ("//example.org/q1.xml", "never fetched"),
         ("file:///etc/passwd", "never fetched"),
+        ("a/" * 2_049, "4,096 characters"),
     ],
 )
 def test_an_href_is_refused(href: str, message: str) -> None:

@@ -303,6 +303,7 @@ MAPPED = declaration(
     [
         (MAXIMUM, "match_correct", 3.0),
         (SCORE.format("SCORE", 'normal-maximum="4"', ""), "match_correct.xml", 4.0),
+        (SCORE.format("SCORE", 'normal-maximum="4_0"', ""), "match_correct.xml", 1.0),
         ("", "match_correct.xml", 1.0),
         ("", "CC2_match", 1.0),
         (MAPPED.format("single", ""), "map_response", 3.0),
@@ -326,6 +327,7 @@ def test_the_best_score_is_declared_or_follows_from_the_template(
         ("<qti-response-processing><qti-response-condition/></qti-response-processing>", "custom"),
         ('<qti-response-processing template="http://other.example/rp/match_correct"/>', "match_correct"),
         ('<qti-response-processing template-location="../rp/map_response.xml"/>', "map_response"),
+        ('<qti-response-processing template-location=" ..\\rp\\map_response.xml?v=1#x "/>', "map_response"),
     ],
 )
 def test_response_processing_is_named(processing: str, scoring: str) -> None:
