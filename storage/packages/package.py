@@ -63,7 +63,11 @@ def _missing(archive: Archive) -> JobFailed:
 
 @dataclass(frozen=True, slots=True)
 class _Became:
-    """The content item that stands for a resource in associations; a bank is none, it has the keys of its questions."""
+    """
+    The content item that stands for a resource in associations; a bank is none, it has the keys of its questions.
+
+    `stimuli` are the paths of those that a question refers to.
+    """
 
     key: int | None
     type: ContentType
@@ -100,11 +104,9 @@ class Package:
         self._reader = ResourceReader(archive, self._keys)
         self._became: dict[str, _Became] = {}
         self._metadata: dict[str, tuple[lom.Lom, tuple[Alignment, ...]]] = {}
-        self._stimuli: dict[str, list[str]] = {}
-        for resource in self._resources.values():
-            path = self._path(resource.href, resource.base) if self._kind(resource) is Kind.STIMULUS else None
-            if path is not None:
-                self._stimuli.setdefault(path, []).append(resource.identifier)
+        stimuli = (resource for resource in self._resources.values() if self._kind(resource) is Kind.STIMULUS)
+        self._stimulus_paths = {self._path(resource.href, resource.base) for resource in stimuli} - {None}
+        self._stimuli: dict[str | None, str] = {}
         self._failed = False
         self._described = 0
         self._related = 0
@@ -208,6 +210,8 @@ class Package:
                     alignments = outcome.alignments if self._organizations else ()
                     became = _Became(outcome.key, outcome.type, alignments, stimuli)
                     self._became[resource.identifier] = became
+                    if outcome.type is ContentType.STIMULUS:
+                        self._stimuli.setdefault(outcome.path, resource.identifier)
                 case Content():
                     members.append((outcome.key, outcome.alignments))
             if isinstance(outcome, Content):
@@ -234,9 +238,9 @@ class Package:
     def _find_stimuli(self, content: Content) -> Iterator[str]:
         """The files of stimulus resources that a question refers to."""
         references = content.question.stimulus_refs if content.question else ()
-        for reference in dict.fromkeys(references) if self._stimuli else ():
+        for reference in dict.fromkeys(references) if self._stimulus_paths else ():
             path = self._path(reference, dirname(content.path or ""))
-            if path in self._stimuli:
+            if path is not None and path in self._stimulus_paths:
                 yield path
 
     def _path(self, href: str | None, base: str) -> str | None:
@@ -297,8 +301,8 @@ class Package:
     def _associate(self, resource: ManifestResource) -> Iterator[Outcome]:
         """Rule P13."""
         source = self._became[resource.identifier]
-        stimuli = (next(filter(self._became.__contains__, self._stimuli[path]), None) for path in source.stimuli)
-        for identifier in dict.fromkeys((*resource.dependencies, *filter(None, stimuli))):
+        stimuli = filter(None, map(self._stimuli.get, source.stimuli))
+        for identifier in dict.fromkeys((*resource.dependencies, *stimuli)):
             target = self._became.get(identifier)
             if identifier not in self._resources:
                 message = f"The resource depends on {identifier[:200]!r}, which is no resource."
