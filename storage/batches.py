@@ -84,7 +84,8 @@ async def add(session: Transaction, target: TableClause, values: Sequence[Values
     """
     Insert rows that all have the same columns; of those that are there already the new ones win if they replace them.
 
-    The driver gets plain tuples: what SQLAlchemy does anew for each row costs more than SQLite takes to store it.
+    The driver gets plain values, as rows or as columns: what SQLAlchemy does anew for each row costs more than SQLite
+    takes to store it.
     """
     if not values:
         return

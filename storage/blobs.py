@@ -37,7 +37,11 @@ class Blobs:
 
     @contextlib.asynccontextmanager
     async def file(self, key: str) -> AsyncIterator[Path]:
-        """What is under a key as a file of this machine while the block runs: itself, or else a copy."""
+        """
+        What is under a key as a file of this machine while the block runs: itself, only to be read, or else a copy.
+
+        FileNotFoundError when there is nothing.
+        """
         if isinstance(self.store, LocalStore) and (path := Path(self.store.prefix or "", key)).is_file():
             yield path
             return

@@ -185,7 +185,7 @@ class _Reading:
                 return "<br>"
             case "response_label" | "altmaterial" | "qticomment":
                 return ""
-            case "render_choice" | "render_fib":  # text between the choices or blanks; no response is in a response
+            case "render_choice" | "render_fib":  # the words beside choices and blanks, and nothing else
                 return "".join(
                     self._pieces(found.iterchildren(*_TEXTS)) for found in element.iterchildren("{*}material")
                 )
