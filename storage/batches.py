@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Enum,
     FromClause,
+    Select,
     String,
     TableClause,
     Text,
@@ -72,6 +73,17 @@ def _instant(value: datetime) -> str:
 
 def _document(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def chosen(query: Select[str]) -> Select[str]:
+    """
+    The ids that a limited query finds, found once: what an update's `IN` takes.
+
+    PostgreSQL may ask a subquery again for every row of the table, and one that skips what is locked or changed already
+    then finds others each time: the limit limits nothing. A CTE that locks rows is not asked again. It stays within the
+    subquery, for of a statement that begins with WITH Python's sqlite3 counts no rows.
+    """
+    return select(query.cte("chosen", nesting=True))
 
 
 async def run(session: Transaction, query: Update) -> int:

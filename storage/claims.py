@@ -99,7 +99,7 @@ async def wake(session: Transaction) -> datetime | None:
         .limit(WOKEN_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    await batches.run(session, update(Delivery).where(col(Delivery.id).in_(due)).values(ready=True))
+    await batches.run(session, update(Delivery).where(col(Delivery.id).in_(batches.chosen(due))).values(ready=True))
     return await session.scalar(select(func.min(col(Delivery.next_attempt_at))).where(TIMED))
 
 

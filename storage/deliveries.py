@@ -73,7 +73,7 @@ async def cancel(session: Transaction, endpoint_id: str) -> None:
     canceled = await batches.run(
         session,
         update(Delivery)
-        .where(col(Delivery.id).in_(owed.limit(CANCELED_AT_ONCE)))
+        .where(col(Delivery.id).in_(batches.chosen(owed.limit(CANCELED_AT_ONCE))))
         .values(
             status=DeliveryStatus.CANCELED,
             ready=False,
@@ -85,7 +85,8 @@ async def cancel(session: Transaction, endpoint_id: str) -> None:
     )
     session.bells.add(Bell.ATTEMPTS)
     if canceled >= CANCELED_AT_ONCE:
-        await batches.run(session, update(Delivery).where(col(Delivery.id).in_(owed.limit(1))).values(ready=True))
+        first = batches.chosen(owed.limit(1))
+        await batches.run(session, update(Delivery).where(col(Delivery.id).in_(first)).values(ready=True))
         session.bells.add(Bell.DELIVERIES)
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, event, select, update
+from sqlalchemy import Engine, event, select, text, update
 from sqlmodel import SQLModel, col
 
 from dispatcher.webhooks.loop import DeliveryLoop
 from dispatcher.webhooks.sender import Sender
 from storage import events, ids, resources, webhooks, workspaces
 from storage.bodies import ResourceBody
-from storage.database import Database
+from storage.database import Database, Transaction
 from storage.notify import Bells
 from storage.sealing import Sealer
 from storage.tables import (
@@ -95,6 +95,12 @@ class Hooks:
         table = type(row)
         async with self.database.transaction() as session:
             await session.execute(update(table).where(col(table.id) == row.id).values(**values))  # type: ignore[attr-defined]
+
+    async def badly_planned(self, session: Transaction) -> None:
+        """PostgreSQL looks through a subquery for every row, as it may where it takes a table for tiny."""
+        if not session.on_sqlite:
+            for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+                await session.execute(text(f"SET LOCAL enable_{way} = off"))
 
     async def pass_time(self, seconds: float) -> None:
         """What waits for a time waits so much less."""

@@ -344,11 +344,22 @@ async def test_a_long_queue_is_cancelled_bit_by_bit(made: Hooks, receiver: Recei
     endpoint = await made.endpoint(receiver.url, status=EndpointStatus.PAUSED)
     await made.emit(deliveries.CANCELED_AT_ONCE + 5)
     async with made.database.transaction() as session:
+        await made.badly_planned(session)
         await deliveries.disable(session, await webhooks.locked(session, made.realm, endpoint.id), "Enough.")
     assert sorted(set(await made.statuses())) == ["CANCELED", "PENDING"]
     async with made.sending():
         assert set(await made.settled()) == {"CANCELED"}
     assert receiver.requests == []
+
+
+async def test_a_long_queue_is_woken_bit_by_bit(made: Hooks, receiver: Receiver) -> None:
+    await made.endpoint(receiver.url)
+    await made.emit(claims.WOKEN_AT_ONCE + 5)
+    async with made.database.transaction() as session:
+        await session.execute(update(Delivery).values(ready=False, next_attempt_at=now()))
+        await made.badly_planned(session)
+        await claims.wake(session)
+    assert len(await made.all(Delivery, READY)) == claims.WOKEN_AT_ONCE
 
 
 async def test_a_long_queue_of_retries_is_cancelled_before_they_are_due(made: Hooks, receiver: Receiver) -> None:
