@@ -13,7 +13,7 @@ LONGEST_BYTES = 255
 LONGEST_PATH = 200
 """Characters; Windows takes 260, with the folder that is unpacked into."""
 
-_DEVICE = re.compile(r"^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?= *(?:\.|$))", re.IGNORECASE)
+_DEVICE = re.compile(r"^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))", re.IGNORECASE)
 _ENDS = re.compile(r"[. ]+$")
 _LONGEST_SUFFIX = 16
 _ROOM_FOR_NUMBER = 12

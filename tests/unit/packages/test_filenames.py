@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,20 @@ def test_whatever_people_store_can_be_unpacked_side_by_side(stored: list[str]) -
 @given(st.lists(st.text("abc", min_size=1, max_size=3), unique=True, max_size=12))
 def test_names_that_nobody_minds_stay(stored: list[str]) -> None:
     assert filenames.lay_out(stored) == {path: path for path in stored}
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("con", "con_"),
+        ("CON .txt", "CON_ .txt"),
+        ("con\u00a0", "con_\u00a0"),
+        ("lpt1.a.b", "lpt1_.a.b"),
+        ("cons", "cons"),
+    ],
+)
+def test_devices_of_windows_are_no_names_of_files(name: str, place: str) -> None:
+    assert filenames.portable(name) == place
 
 
 def test_many_of_one_name_take_no_time() -> None:
