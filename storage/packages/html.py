@@ -67,6 +67,7 @@ _BLOCK = re.compile(
     r"header|hgroup|li|nav|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul)\b(?>[^>\"]+|\"[^\"]*\")*>"
 )
 _INLINE = re.compile(r"<(?>[^>\"]+|\"[^\"]*\")*>")
+_ALTERNATIVE = re.compile(r"\salt=\"([^\"]*)\"")
 _TAG = re.compile(r"<[a-zA-Z](?>[^<>\"']+|\"[^\"]*\"|'[^']*')*")
 _ATTRIBUTE = re.compile(r"(?>[^\s/\"']+|\"[^\"]*\"|'[^']*')+")
 _SECTIONS = frozenset({"thead", "tbody", "tfoot"})
@@ -114,10 +115,16 @@ def clean(html: str, *, balanced: bool = False) -> str:
 
 
 def plain(html: str) -> str:
-    """The words of cleaned HTML, for lists and for search."""
-    if "<" in html:
-        html = _INLINE.sub("", _BLOCK.sub(" ", html))
-    return " ".join((unescape(html) if "&" in html else html).split())
+    """The words of cleaned HTML, for lists and for search; where there are none, those that its images stand for."""
+    words = _read(_INLINE.sub("", _BLOCK.sub(" ", html))) if "<" in html else _read(html)
+    if words or "<img" not in html:
+        return words
+    images = (tag for tag in _INLINE.findall(html) if tag.startswith("<img "))
+    return _read(" ".join(alternative for tag in images for alternative in _ALTERNATIVE.findall(tag)))
+
+
+def _read(text: str) -> str:
+    return " ".join((unescape(text) if "&" in text else text).split())
 
 
 def stripped(text: str) -> str:

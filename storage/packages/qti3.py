@@ -198,14 +198,26 @@ def _max_score(outcomes: list[Outcome], interactions: tuple[QuestionInteraction,
             return outcome.normal_maximum
     if scoring in ("match_correct", "CC2_match"):
         return 1.0
-    if scoring in ("map_response", "CC2_map_response") and len(interactions) == 1 and interactions[0].mapping:
-        return _best(interactions[0].mapping, interactions[0].cardinality)
-    return None
+    if len(interactions) != 1:
+        return None
+    [only] = interactions
+    credit = _credit(only, scoring)
+    return None if credit is None else _best(credit, only.cardinality)
 
 
-def _best(mapping: Mapping, cardinality: ResponseCardinality) -> float | None:
-    if mapping.upper_bound is not None:
-        return mapping.upper_bound
-    values = [entry.value for entry in mapping.entries if entry.value > 0]
+def _credit(interaction: QuestionInteraction, scoring: str) -> Mapping | AreaMapping | None:
+    match scoring:
+        case "map_response" | "CC2_map_response":
+            return interaction.mapping
+        case "map_response_point" | "CC2_map_response_point":
+            return interaction.area_mapping
+        case _:
+            return None
+
+
+def _best(credit: Mapping | AreaMapping, cardinality: ResponseCardinality) -> float | None:
+    if credit.upper_bound is not None:
+        return credit.upper_bound
+    values = [entry.value for entry in credit.entries if entry.value > 0]
     best = max(values, default=0.0) if cardinality is ResponseCardinality.SINGLE else sum(values)
     return best if best <= _MAX_SCORE else None

@@ -173,6 +173,8 @@ def test_large_html_is_cleaned(large: str) -> None:
     [
         ("<p>H<sub>2</sub>O</p><p>a &amp; b<br>c</p>", "H2O a & b c"),
         ('<img alt="a>b">c', "c"),
+        ('<p><img alt="a>b"> <img src="x" alt="c &amp; d"></p>', "a>b c & d"),
+        ('<img src="x alt=">', ""),
         ("<ul><li>a</li><li>b</li></ul>", "a b"),
         ("  a \n b ", "a b"),
         ("&amp;lt;", "&lt;"),

@@ -142,6 +142,13 @@ def test_the_particulars_of_interactions_are_read() -> None:
     assert (circle.shape, circle.coords) == ("circle", "1,2,3")
 
 
+def test_an_image_to_choose_is_told_by_its_alternative() -> None:
+    [map_, _] = answer(
+        "choice", f'<qti-simple-choice identifier="A">{IMAGE}</qti-simple-choice>{two("simple-choice")}'
+    ).choices
+    assert (map_.text, map_.html) == ("Map", '<img src="map.png" alt="Map">')
+
+
 @pytest.mark.parametrize(
     ("name", "attributes", "limits"),
     [
@@ -296,6 +303,12 @@ MAPPED = declaration(
     more='<qti-mapping {}><qti-map-entry map-key="A" mapped-value="2"/><qti-map-entry map-key="B" mapped-value="3"/>'
     '<qti-map-entry map-key="C" mapped-value="-4"/></qti-mapping>',
 )
+AREAS = declaration(
+    "point",
+    "{}",
+    more='<qti-area-mapping {}><qti-area-map-entry shape="circle" coords="1,1,2" mapped-value="2"/>'
+    '<qti-area-map-entry shape="circle" coords="9,9,2" mapped-value="1"/></qti-area-mapping>',
+)
 
 
 @pytest.mark.parametrize(
@@ -310,6 +323,10 @@ MAPPED = declaration(
         (MAPPED.format("multiple", ""), "map_response.xml", 5.0),
         (MAPPED.format("multiple", 'upper-bound="4"'), "map_response", 4.0),
         ("", "map_response", None),
+        (AREAS.format("single", ""), "map_response_point", 2.0),
+        (AREAS.format("multiple", ""), "CC2_map_response_point.xml", 3.0),
+        (AREAS.format("multiple", 'upper-bound="2.5"'), "map_response_point", 2.5),
+        (AREAS.format("single", ""), "map_response", None),
         ("", "own", None),
     ],
 )
