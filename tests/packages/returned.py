@@ -42,7 +42,7 @@ def told(content: Content) -> dict[str, Any]:
         "title": content.title,
         "text": html.plain(interaction.prompt or content.body or ""),
         "options": list(texts.values()),
-        "answers": list(map(plain, right)),
+        "answers": _answers(right, is_text=not texts),
         "standards": [alignment.curriculum_item_id for alignment in content.alignments],
     }
 
@@ -58,9 +58,15 @@ def expected(question: Question, course: Course) -> dict[str, Any]:
         "title": legible(question).heading,
         "text": plain(question.text),
         "options": [] if is_text else [plain(option) for option in question.options],
-        "answers": list(map(plain, answers)),
+        "answers": _answers(answers, is_text=is_text),
         "standards": list(course.standards),
     }
+
+
+def _answers(texts: Sequence[str], *, is_text: bool) -> list[str]:
+    """As a reader sees them; a text that is accepted twice is accepted."""
+    seen = list(map(plain, texts))
+    return list(dict.fromkeys(seen)) if is_text else seen
 
 
 def failed(found: Sequence[Outcome]) -> list[Failure]:
