@@ -1,6 +1,6 @@
 # What a newcomer types. Needs Python 3.11 or newer with venv, and make; everything else is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test clients test-clients check sdl lock clean
+.PHONY: help setup run test explore clients test-clients check sdl lock clean
 
 # Each of our processes would compile the whole project anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,6 +32,9 @@ run: $(STAMP) ## Start everything: web, background and an embedded Valkey; ARGS=
 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --dist worksteal)
+
+explore: $(STAMP) ## Try new cases of the properties that make test tries the same cases of each time
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile new $(or $(ARGS),--numprocesses auto --dist worksteal)
 
 clients: ## Fetch the clients of npm, all or none (needs Node)
 	@cd tests/clients && { \

@@ -219,7 +219,7 @@ STEP = st.tuples(st.sampled_from(["add", "move", "delete", "reorder", "write"]),
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=3, max_size=10))
 async def test_any_sequence_of_changes_leaves_items_dense_and_themselves(
     lectern: World, steps: list[tuple[str, int, Any]]

@@ -361,7 +361,7 @@ STEP = st.tuples(st.sampled_from(["add", "shuffle", "drop", "found", "close"]), 
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=2, max_size=8))
 async def test_any_sequence_of_changes_leaves_chapters_and_lessons_dense_and_themselves(
     lectern: World, steps: list[tuple[str, int, Any]]
@@ -406,7 +406,7 @@ async def test_any_sequence_of_changes_leaves_chapters_and_lessons_dense_and_the
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.randoms(), min_size=2, max_size=5))
 async def test_any_sequence_of_lists_leaves_quizzes_and_practice_dense_and_themselves(
     lectern: World, steps: list[Any]

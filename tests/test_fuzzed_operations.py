@@ -106,7 +106,6 @@ async def neighbours(lectern: World) -> Neighbourhood:
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(rng=st.randoms(use_true_random=False), bent=st.booleans())

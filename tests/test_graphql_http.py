@@ -820,7 +820,7 @@ ONE_EDGE = httpx.ASGITransport(application(endpoint(Seen())))
 """Made once: making it takes longer than asking it."""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary()
     | SOME_JSON.map(orjson.dumps)

@@ -535,7 +535,7 @@ def test_a_reason_is_cut_between_characters() -> None:
     assert shortened("é" * 100) == "é" * 61
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.binary()

@@ -133,7 +133,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps=STEPS)
 def test_numbers_that_follow_others_never_go_back(steps: list[Progress]) -> None:
     told = list(accumulate(steps, jobs.onward, initial=Progress()))
@@ -151,7 +151,7 @@ def test_numbers_that_follow_others_never_go_back(steps: list[Progress]) -> None
             assert after.percent == round(step.percent, 1), "and what goes on is told as it is"
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, fails=st.booleans())
 async def test_whatever_a_processor_says_progress_never_goes_back(
     lectern: World, steps: list[Progress], fails: bool

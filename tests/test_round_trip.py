@@ -34,7 +34,7 @@ async def working(lectern: World) -> AsyncIterator[World]:
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the schemas are not beside the project")
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), phases=set(Phase) - {Phase.shrink})
+@settings(max_examples=5, suppress_health_check=list(HealthCheck), phases=set(Phase) - {Phase.shrink})
 @given(said=courses())
 async def test_whatever_a_client_writes_comes_back_from_valid_packages(
     working: World, tmp_path: Path, said: tuple[Course, list[Lesson]]

@@ -222,7 +222,7 @@ async def test_no_text_is_a_mistake(lectern: World) -> None:
     assert await titles(author, text="!?") == [], "signs are no words"
     assert await titles(author, text="Tarticle") == [], "what narrows a search is no word"
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.text(max_size=200))
     def check(text: str) -> None:
         asked.append(text)

@@ -329,7 +329,7 @@ def words_of(level: Source) -> set[str]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SOURCES)
 def test_every_question_is_sound_whatever_the_source(level: Source) -> None:
     items, quizzes = draft_test(level).items, draft_module(level).quizzes
@@ -358,7 +358,7 @@ def test_every_question_is_sound_whatever_the_source(level: Source) -> None:
 MEANT = st.lists(st.builds(Term, WORDS, WORDS), min_size=4, max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MEANT)
 def test_no_wrong_answer_is_right_as_well(all_terms: list[Term]) -> None:
     meant = {(fold(term.term), fold(term.meaning)) for term in all_terms}
@@ -374,7 +374,7 @@ def test_no_wrong_answer_is_right_as_well(all_terms: list[Term]) -> None:
             assert (fold(option), fold(meaning)) not in meant
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SOURCES)
 def test_the_lecture_is_clean_and_in_order_whatever_the_source(level: Source) -> None:
     lecture = draft_module(level).lecture
@@ -384,7 +384,7 @@ def test_the_lecture_is_clean_and_in_order_whatever_the_source(level: Source) ->
     assert tags(nh3.clean(lecture)) == tags(lecture)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SOURCES)
 def test_every_scene_can_be_told_and_shown_whatever_the_source(level: Source) -> None:
     scenes = draft_video(level).scenes
@@ -398,7 +398,7 @@ def test_every_scene_can_be_told_and_shown_whatever_the_source(level: Source) ->
         assert (scene.duration * 2).is_integer()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SOURCES)
 def test_the_same_source_gives_the_same_drafts(level: Source) -> None:
     def all_three() -> tuple[ModuleDraft, VideoDraft, AssessmentDraft]:

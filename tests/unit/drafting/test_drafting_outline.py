@@ -54,7 +54,7 @@ def test_a_prompt_is_understood_as_far_as_it_goes(prompt: str | None, intent: In
     assert read_intent(prompt, "The title") == intent
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=200), st.text(max_size=50))
 def test_every_prompt_has_a_subject(prompt: str, title: str) -> None:
     intent = read_intent(prompt, title)

@@ -237,7 +237,7 @@ def test_all_languages_have_the_same_places_for_the_same_names(table: dict[str, 
     assert all(shape(said) == shape(table["en"]) for said in table.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(REQUESTS, st.integers(1, 50), st.booleans(), st.booleans())
 def test_a_course_has_exactly_the_lessons_asked_for(
     request: Request, count: int, has_quiz: bool, has_practice: bool
@@ -253,7 +253,7 @@ def test_a_course_has_exactly_the_lessons_asked_for(
         assert MARK.search(lesson.lecture)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(REQUESTS, st.integers(1, 60), st.integers(1, 4000))
 def test_scenes_are_exact_in_number_and_time(request: Request, count: int, target: int) -> None:
     scenes = draft_video(VideoCommission(request, scene_count=count, target_duration_seconds=target)).scenes
@@ -272,7 +272,7 @@ def test_durations_follow_the_weights_and_add_up(weights: list[int], seconds: in
     assert min(durations) > 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(REQUESTS, st.integers(1, 100))
 def test_a_deck_has_exactly_the_slides_asked_for(request: Request, count: int) -> None:
     content = draft_deck(DeckCommission(request, slide_count=count)).content
@@ -283,7 +283,7 @@ def test_a_deck_has_exactly_the_slides_asked_for(request: Request, count: int) -
     assert content.count("<slide>") == count
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(REQUESTS, st.integers(1, 200), st.data())
 def test_a_test_has_exactly_the_items_asked_for(request: Request, count: int, data: st.DataObject) -> None:
     items = draft_assessment(AssessmentCommission(request, item_count=count)).items
@@ -297,7 +297,7 @@ def test_a_test_has_exactly_the_items_asked_for(request: Request, count: int, da
     assert not {item.question for item in more} & {item.question for item in existing}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(REQUESTS, st.booleans())
 def test_a_module_is_sound_and_the_same_every_time(request: Request, has_quiz: bool) -> None:
     module = draft_module(ModuleCommission(request, has_quiz=has_quiz))

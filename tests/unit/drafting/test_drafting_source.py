@@ -238,7 +238,7 @@ def outcome(payload: object) -> Source | JobFailed:
         return failed
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.dictionaries(KEYS, ANYTHING, max_size=5) | ANYTHING, ANYTHING)
 def test_any_payload_is_read_or_refused_with_a_message(lesson: object, other: object) -> None:
     for payload in (other, level(lesson), level({"notes": "N"}, lesson)):

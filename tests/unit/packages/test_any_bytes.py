@@ -18,7 +18,7 @@ from storage.packages.package import read_package
 from tests.packages import builders as make
 from tests.packages.builders import CASE
 
-ROUNDS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ROUNDS = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 SAMPLES: dict[str, bytes] = {
     "manifest": make.cartridge(

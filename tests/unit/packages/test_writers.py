@@ -26,7 +26,7 @@ from tests.packages.builders import CASE
 from tests.packages.courses import FILES, SHARED, courses, validator, written
 from tests.packages.returned import asked, expected, failed, outcomes, told
 
-ROUNDS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+ROUNDS = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 beside = pytest.mark.skipif(not SHARED.exists(), reason="the schemas are not beside the project")
 

@@ -153,7 +153,7 @@ async def test_retry_after_is_handed_on(sender: Sender, receiver: Receiver) -> N
     assert (await send(sender, receiver, 500)).retry_after is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.binary(max_size=200)
     | st.binary(max_size=100).map(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n".__add__)
