@@ -51,7 +51,8 @@ class StandardHeaders:
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception:
-            log.exception("request failed", request_id=request_id, path=scope["path"])
+            route = getattr(scope.get("route"), "path", "none")  # paths hold codes that open something
+            log.exception("request failed", request_id=request_id, route=route)
             if scope["type"] == "http" and not started:
                 await problem(Request(scope), 500, "The details are in our log, under requestId.")(
                     scope, receive, send_with_headers

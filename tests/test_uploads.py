@@ -1,8 +1,10 @@
 """Signed addresses that take what was announced, once: R-UPL, P22, D17."""
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,16 @@ SIZE = len(QTI)
 def blobs(lectern: World) -> list[Path]:
     """Every file of the blob store, half-written ones too."""
     return [path for path in Path(urlsplit(lectern.settings["blob_url"]).path).rglob("*") if path.is_file()]
+
+
+@contextlib.contextmanager
+def blocked(lectern: World) -> Iterator[None]:
+    """A blob store that takes no uploads: a file lies where their folder should be."""
+    in_the_way = Path(urlsplit(lectern.settings["blob_url"]).path, "uploads")
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.touch()
+    yield
+    in_the_way.unlink()
 
 
 def problem(answer: Any) -> tuple[int, str]:
@@ -186,16 +198,31 @@ async def test_of_two_uploads_at_once_one_wins_and_the_other_leaves_nothing(lect
     assert len(blobs(lectern)) == 1
 
 
+async def test_an_address_that_is_still_good_does_not_get_into_the_log(
+    lectern: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """R-IMP-13: what goes wrong is told by its route."""
+    author = await client(lectern)
+    url = (await author.announce(SIZE))["uploadUrl"]
+    with blocked(lectern):
+        assert problem(await author.put(url, QTI)) == (500, "internal")
+    told = capsys.readouterr().out
+    assert "request failed" in told
+    assert "/uploads/{code}" in told
+    assert url.rpartition("/")[2] not in told
+    assert (await author.put(url, QTI)).status_code == 200
+
+
 # Real sockets
 
 
-async def raw(address: str, url: str, head: bytes, body: bytes) -> bytes:
+async def raw(address: str, url: str, head: bytes, body: bytes, *, reads: bool = False) -> bytes:
     """Send a PUT by hand, read what comes back, and hang up."""
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"PUT %s HTTP/1.1\r\nHost: gateway\r\n%s\r\n\r\n" % (urlsplit(url).path.encode(), head) + body)
     await writer.drain()
-    if b"chunked" in head:
+    if reads or b"chunked" in head:
         answer = await reader.read(65536)
     else:
         answer = b""
@@ -216,6 +243,9 @@ async def test_a_connection_that_breaks_half_way_leaves_nothing_and_the_address_
             address, made["uploadUrl"], b"Content-Type: application/zip\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"
         )
         assert chunked.startswith(b"HTTP/1.1 411")
+        spaced = f"Content-Type: application/zip\r\nContent-Length: {size - 1} ".encode()
+        async with asyncio.timeout(10):
+            assert b"length_mismatch" in await raw(address, made["uploadUrl"], spaced + b"\t", b"", reads=True)
 
         async def nothing_left() -> bool:
             return blobs(lectern) == []
