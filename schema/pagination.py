@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from schema.batching import Loader
@@ -81,12 +81,12 @@ def decode(order: str, cursor: str) -> str:
     return key
 
 
-def position(order: str, cursor: str) -> int:
-    """The number in a cursor of this order."""
-    key = decode(order, cursor)
+def position(order: Order, cursor: str) -> int:
+    """The number in a cursor of this order; one that its column cannot hold is behind everything, as its last is."""
+    key = decode(order.name, cursor)
     if not key.isascii() or not key.isdigit() or len(key) > 18:
         raise ValidationFailed("cursor", "This is no cursor of this list.", "after")
-    return int(key)
+    return min(int(key), 2**63 - 1 if isinstance(order.column.type, BigInteger) else 2**31 - 1)
 
 
 async def page(
@@ -231,4 +231,4 @@ def check_page(first: int | None, after: str | None, offset: int | None) -> int:
 
 def _key(order: Order, cursor: str) -> str | int:
     numeric = order.column.type.python_type is int
-    return position(order.name, cursor) if numeric else decode(order.name, cursor)
+    return position(order, cursor) if numeric else decode(order.name, cursor)

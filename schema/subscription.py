@@ -128,7 +128,7 @@ class Subscription:
     async def notification_received(self, info: Info, after: str | None = None) -> AsyncIterator[Notification]:
         caller, database = info.context.caller, info.context.database
         async with database.snapshot() as session:
-            known = None if after is None else position(NOTIFICATIONS.name, after)
+            known = None if after is None else position(NOTIFICATIONS, after)
             seen = await notifications.latest(session, caller.id) if known is None else known
         with database.bells.listening(Bell.EVENTS) as rung:
             while True:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dispatcher.settings import HARMLESS
+from schema.pagination import encode
 from storage import ingestions, integrations, jobs
 from storage.intake import Intake
 from storage.tables import ContentItem, Environment, IngestionItem, ItemState, Job
@@ -213,6 +214,10 @@ DETECTED = {
     "namespace": (cartridge(resource()), "COMMON_CARTRIDGE"),
     "type": (qti3(resource(), resource("x", None, "imscc_xmlv1p1/thing")), "COMMON_CARTRIDGE"),
     "schema": (qti3(resource()).replace("QTI Package", "IMS Thin Common Cartridge"), "COMMON_CARTRIDGE"),
+    "second schema": (
+        qti3(resource()).replace("</schema>", "</schema><schema>IMS Common Cartridge</schema>"),
+        "COMMON_CARTRIDGE",
+    ),
     "comment": (f"<!-- IMS Common Cartridge imscc_ -->{qti3(resource())}", "QTI_3_0"),
     "declared": (qti3(resource(), attributes=DECLARES), "QTI_3_0"),
 }
@@ -715,3 +720,15 @@ async def test_every_real_package_becomes_what_it_should(lectern: World, half: i
         some = any(it["status"] == "COMPLETED" and it["id"] not in empty for it in expected["resources"])
         failing = "COMPLETED_WITH_ERRORS" if some else "FAILED"
         assert found.status == (failing if empty else expected["job"]), expected["file"]
+
+
+async def test_a_cursor_behind_all_that_there_can_be_finds_nothing(lectern: World) -> None:
+    """R-JOB-2, D34: on either database."""
+    author = await client(lectern)
+    id = await author.upload(QTI)
+    query = """query ($id: ID!, $after: String) {
+      ingestionJob(jobId: $id) { itemStatuses(after: $after) { nodes { itemId } } }
+    }"""
+    for place in (2**31 - 1, 2**31, 10**18 - 1):
+        found = await author.graph(query, id=id, after=encode("ingestion_item", place))
+        assert found["ingestionJob"]["itemStatuses"]["nodes"] == []

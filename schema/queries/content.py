@@ -99,6 +99,6 @@ def _cursor(hit: Hit) -> str:
 
 def _place(cursor: str) -> tuple[int, int]:
     tier, _, rowid = decode(FOUND, cursor).partition(":")
-    if not (tier + rowid).isascii() or not tier.isdigit() or not rowid.isdigit() or len(rowid) > 18:
+    if not (tier + rowid).isascii() or not tier.isdigit() or not rowid.isdigit() or len(tier + rowid) > 18:
         raise ValidationFailed("cursor", "This is no cursor of this list.", "after")
     return int(tier), int(rowid)

@@ -28,7 +28,7 @@ DELIVERIES = Below(
 
 async def log_position(session: AsyncSession, realm: Realm, after: str) -> int:
     """Where in the log a cursor stands; ValidationFailed (rule cursor_expired) when events behind it were removed."""
-    seen, removed = position(LOG.name, after), await events.removed(session, realm)
+    seen, removed = position(LOG, after), await events.removed(session, realm)
     if seen < removed:
         message = (
             "Events behind this cursor have been removed, for they are kept for a limited time; see how things stand "

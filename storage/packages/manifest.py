@@ -234,7 +234,7 @@ class _Reading:
         is_cartridge = (
             _CARTRIDGE.match(str(root.tag).lstrip("{")) is not None
             or any(stated.startswith("imscc_") for stated in types)
-            or "common cartridge" in line(root.find("{*}metadata/{*}schema")).lower()
+            or any("common cartridge" in line(it).lower() for it in root.iterfind("{*}metadata/{*}schema"))
             or (self.declares_cartridge and not any(map(_QTI3.match, types)))
         )
         return PackageType.COMMON_CARTRIDGE if is_cartridge else PackageType.QTI_3_0
