@@ -192,6 +192,9 @@ SAME = [
     ("Ｆｕｌｌ", "full"),
     ("3.5 km", "5"),
     ("it's", "it s"),
+    ("dif\u00adfer\u00adence", "difference"),
+    ("\u0645\u06cc\u200c\u0631\u0648\u062f", "\u0645\u06cc\u0631\u0648\u062f"),
+    ("one\u200btwo", "two"),
 ]
 
 
@@ -242,6 +245,7 @@ async def test_no_text_is_a_mistake(lectern: World) -> None:
         ({"first": 0}, "page_size"),
         ({"first": 101}, "page_size"),
         ({"after": "nonsense"}, "cursor"),
+        ({"after": encode(FOUND, f"{'9' * 5_000}:1")}, "cursor"),
         ({"after": "Zm91bmQ6MDox", "offset": 1}, "page_mode"),
     ],
 )

@@ -17,8 +17,9 @@ class _Characters(dict[int, int | str | None]):
 
 
 def _translated(character: str) -> int | str | None:
-    if unicodedata.category(character).startswith("M"):
-        return None
+    category = unicodedata.category(character)
+    if category.startswith("M") or (category == "Cf" and character != _SPACE_OF_NO_WIDTH):
+        return None  # accents, and what nobody sees: hyphens where a line may end, joiners, directions
     if not character.isalnum():
         return " "
     unspaced = _UNSPACED[0] <= character <= _UNSPACED[1] or character >= "\U00020000"
@@ -27,6 +28,7 @@ def _translated(character: str) -> int | str | None:
 
 # From hiragana to the last common ideograph: Chinese and Japanese put no spaces between words, each character is one.
 _UNSPACED = ("\u3040", "\u9fff")
+_SPACE_OF_NO_WIDTH = "\u200b"
 _CHARACTERS = _Characters()
 
 
