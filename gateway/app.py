@@ -128,6 +128,9 @@ def create_app(settings: Settings) -> Application:
             running.callback(watching.cancel)
             yield
 
+    entrance = Route("/session/{code}", files.enter)
+    entrance.methods = {"GET"}  # looking ahead with HEAD must not use the address up
+
     app = Application(
         routes=[
             Route("/graphql", graphql),
@@ -140,8 +143,8 @@ def create_app(settings: Settings) -> Application:
             Route("/downloads/{code}", downloads.show, methods=["GET"]),
             Route("/uploads/{code}", uploads.receive, methods=["PUT"]),
             Route("/api/v1/progress/{job_id}", progress.show, methods=["GET"]),
-            Route("/session/{code}", files.enter, methods=["GET"]),
-            Route("/content/{item_id}/{path:path}", files.show, methods=["GET"]),
+            entrance,
+            Route("/content/{item_id}/{path:file}", files.show, methods=["GET"]),
             Route("/healthz", health.alive),
             Route("/readyz", health.Readiness(database, blobs, settings.redis_url, graphql).show),
             *([Route("/metrics", health.Figures(graphql, database).show)] if settings.metrics else []),

@@ -4,6 +4,7 @@ import unicodedata
 from mimetypes import MimeTypes
 from urllib.parse import unquote, urlsplit
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -32,8 +33,30 @@ HEADERS = {
 }
 
 TYPES = MimeTypes()
-for suffix, media_type in {".woff2": "font/woff2", ".vtt": "text/vtt", ".webp": "image/webp"}.items():
+for suffix, media_type in {
+    ".xhtml": "application/xhtml+xml",
+    ".vtt": "text/vtt",
+    ".webp": "image/webp",
+    ".m4v": "video/mp4",
+    ".ogv": "video/ogg",
+    ".m4a": "audio/mp4",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".ttf": "font/ttf",
+    ".otf": "font/otf",
+}.items():
     TYPES.add_type(media_type, suffix)
+
+
+class FilePath(PathConvertor):
+    """A path with any characters in it, line breaks too."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("file", FilePath())
 
 
 class ContentFiles:
@@ -46,9 +69,7 @@ class ContentFiles:
         self.secure = secure
 
     async def enter(self, request: Request) -> Response:
-        """The cookie, once, and on to `next`; looking ahead must not use the address up."""
-        if request.method != "GET":
-            return problem(request, 405, "This address is opened with GET.", headers={"Allow": "GET"})
+        """The cookie, once, and on to `next`."""
         onward = request.query_params.get("next")
         if onward is not None and not _below_content(onward):
             return problem(request, 400, f"next is a path below {FILES}.")
@@ -115,7 +136,7 @@ class ContentFiles:
 
 def _below_content(path: str) -> bool:
     """Whether a browser that follows this stays on this gateway and below /content/."""
-    plain = path.isascii() and path.isprintable() and "\\" not in path
+    plain = path.isprintable() and "\\" not in path
     return plain and path.startswith(FILES) and ".." not in unquote(urlsplit(path).path).split("/")
 
 

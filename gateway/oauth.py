@@ -50,7 +50,7 @@ class TokenEndpoint:
             body = {"error": refused.error, "error_description": refused.description}
             return _answer(body, refused.status, CHALLENGE if refused.status == 401 else {})
         except RateLimited as limited:
-            return problem(request, 429, limited.message, headers=limited.headers)
+            return problem(request, 429, limited.message, headers={"Pragma": "no-cache", **limited.headers})
 
     async def _grant(self, request: Request) -> Response:
         form = await _form(request)

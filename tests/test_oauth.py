@@ -211,6 +211,7 @@ async def test_tokens_count_in_the_minute_of_their_client(lectern: World) -> Non
     assert (await lectern.post(VIEWER, key=token)).status_code == 429
     answer = await ask(lectern, client)
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.headers["pragma"] == "no-cache"
     assert 0 < int(answer.headers["retry-after"]) <= 61
 
 
