@@ -14,7 +14,7 @@ from schema.pagination import Connection, Window, page_below
 from schema.types import catalog
 from schema.types.assessments import TestItem
 from schema.types.classrooms import Classroom
-from schema.types.content import Related
+from schema.types.content import ContentAssociation, Related
 from schema.types.courses import Chapter, Lesson
 from schema.types.credentials import Actor, ApiKey, OAuthClient
 from schema.types.files import StoredFile
@@ -116,6 +116,7 @@ class Loaders:
         self.attempts = self._by_parent(attempts.of_deliveries, "delivery_id")
         self.content = self._by_id(content.find, catalog.content)
         self.associations = Loader(self._load_associations, MOST_KEYS, cache=False)
+        self.targets = Loader(self._load_targets, MOST_KEYS, cache=False)
         self.related = Loader(self._load_related, MOST_KEYS, cache=False)
         self.related_counts = Loader(self._load_related_counts, MOST_KEYS, cache=False)
         self.xml = Loader(self._load_xml, MOST_KEYS, cache=False)
@@ -204,14 +205,27 @@ class Loaders:
                     found[group[0]._replace(parent_id=parent_id)] = number
         return [found.get(window, 0) for window in windows]
 
-    async def _load_associations(self, item_ids: list[str]) -> list[list[tables.Association]]:
-        """Of each item, those that begin or end with it."""
-        found: dict[str, list[tables.Association]] = {id: [] for id in item_ids}
+    async def _load_associations(
+        self, keys: list[tuple[str, AssociationType | None]]
+    ) -> list[list[ContentAssociation]]:
+        """Of each item, those of a type or of all that begin or end with it; who asks for the same shares one list."""
+        found: dict[tuple[str, AssociationType | None], list[ContentAssociation]] = {key: [] for key in keys}
         async with self.database.snapshot() as session:
-            for row in await content.associations(session, item_ids):
-                for id in {row.source_id, row.target_id} & found.keys():
-                    found[id].append(row)
-        return [found[id] for id in item_ids]
+            for row in await content.associations(session, list({id for id, _ in keys})):
+                relation = ContentAssociation.from_row(row)
+                for id in {row.source_id, row.target_id}:
+                    for key in {(id, None), (id, row.type)} & found.keys():
+                        found[key].append(relation)
+        return [found[key] for key in keys]
+
+    async def _load_targets(self, keys: list[tuple[str, AssociationType]]) -> list[list[str]]:
+        """The items that each item is related to, in the order of the package."""
+        found: dict[tuple[str, AssociationType], list[str]] = {key: [] for key in keys}
+        async with self.database.snapshot() as session:
+            for source_id, type, target_id in sorted(await content.targets(session, keys)):
+                if (source_id, type) in found:
+                    found[source_id, type].append(target_id)
+        return [found[key] for key in keys]
 
     async def _load_related(self, pages: list[Related]) -> list[list[tables.Association]]:
         """Pages of related items; those of equal size and place, as all first ones are, come in one statement."""

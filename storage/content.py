@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
@@ -71,12 +72,22 @@ async def remove(session: Transaction, job: Job) -> None:
     await session.execute(delete(ContentItem).where(col(ContentItem.job_id) == job.id))
 
 
-async def associations(session: AsyncSession, item_ids: Sequence[str]) -> Sequence[Association]:
-    """What some items are related to, in both directions."""
-    query = select(Association).where(
+async def associations(session: AsyncSession, item_ids: Sequence[str]) -> Sequence[Any]:
+    """What some items are related to, in both directions: the columns alone, for a container may have many members."""
+    query = select(*_COLUMNS).where(
         or_(col(Association.source_id).in_(item_ids), col(Association.target_id).in_(item_ids))
     )
-    return (await session.scalars(query.order_by(*_PLACE, col(Association.target_id)))).all()
+    return (await session.execute(query.order_by(*_PLACE, col(Association.target_id)))).all()
+
+
+async def targets(
+    session: AsyncSession, keys: Sequence[tuple[str, AssociationType]]
+) -> set[tuple[str, AssociationType, str]]:
+    """What some items are related to by type, in this direction: few, however many are related to them."""
+    ids, types = zip(*keys, strict=True)
+    source, type = col(Association.source_id), col(Association.type)
+    query = select(source, type, col(Association.target_id)).where(source.in_(ids), type.in_(set(types)))
+    return {(source_id, kind, target_id) for source_id, kind, target_id in await session.execute(query)}
 
 
 async def related(
@@ -88,7 +99,9 @@ async def related(
     offset: int = 0,
 ) -> Sequence[Association]:
     """For each of some items the next `limit` of those related to it, in order, in one statement."""
-    below = select(Association).where(col(Association.target_id).in_(target_ids), col(Association.type) == type)
+    below = select(Association).where(
+        col(Association.target_id).in_(target_ids), col(Association.type) == type, _PROPER
+    )
     if after is not None:
         below = below.where(tuple_(*_PLACE) > tuple_(*after))
     number = func.row_number().over(partition_by=col(Association.target_id), order_by=_PLACE)
@@ -105,12 +118,17 @@ async def related_counts(
 ) -> dict[tuple[str, AssociationType], int]:
     """How many items are related to each of some items, by type."""
     kinds = (col(Association.target_id), col(Association.type))
-    query = select(*kinds, func.count()).where(kinds[0].in_([id for id, _ in keys])).group_by(*kinds)
+    query = select(*kinds, func.count()).where(kinds[0].in_([id for id, _ in keys]), _PROPER).group_by(*kinds)
     return {(id, type): number for id, type, number in await session.execute(query)}
 
 
 _PLACE = (col(Association.position), col(Association.source_id))
 _COLUMNS = Association.__table__.columns  # type: ignore[attr-defined]
+_KIND_OF_SOURCE = (
+    select(col(ContentItem.type)).where(col(ContentItem.id) == col(Association.source_id)).scalar_subquery()
+)
+_PROPER = or_(col(Association.type) != AssociationType.STIMULUS, _KIND_OF_SOURCE == ContentType.QUESTION)
+"""Of what depends on a stimulus only the questions are its members: an article or another stimulus may do so, too."""
 
 
 async def locate(session: AsyncSession, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Stored]:

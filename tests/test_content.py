@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import event
 from sqlmodel import select
 
 from storage import content_sessions
 from storage.presign import Permission, Presigner, Purpose
-from storage.tables import Environment, Workspace
+from storage.tables import Association, Environment, Workspace
 from storage.tables.columns import now
 from tests.ingesting import COURSE, Client, client
 from tests.packages.builders import (
+    ARTICLE,
     CASE,
     PAGE,
     STIMULUS,
@@ -65,7 +67,9 @@ async def test_a_session_url_sets_a_cookie_once_that_opens_the_content(lectern: 
     url = await shown(author, COURSE, "p1")
     assert problem(await lectern.client.get(url)) == (403, "session_required")
     session = (await author.graph(SESSION))["contentSession"]
-    assert (await lectern.client.head(session["url"])).status_code == 405, "looking ahead does not use it up"
+    for method in ("HEAD", "OPTIONS", "POST"):
+        looked = await lectern.client.request(method, session["url"])
+        assert (looked.status_code, looked.headers["allow"]) == (405, "GET"), "looking ahead does not use it up"
     entered = await lectern.client.get(session["url"])
     assert entered.status_code == 204
     cookie = entered.headers["set-cookie"]
@@ -104,6 +108,9 @@ async def test_a_session_leads_on_to_content_and_nowhere_else(lectern: World) ->
     answer = await lectern.client.get(session, params={"next": url})
     assert (answer.status_code, answer.headers["location"]) == (302, url)
     assert (await lectern.client.get(url)).status_code == 200
+    another = (await author.graph(SESSION))["contentSession"]["url"]
+    answer = await lectern.client.get(f"{another}?next={url}%C3%BC b")
+    assert (answer.status_code, answer.headers["location"]) == (302, f"{url}%C3%BC%20b"), "encoded once or not at all"
 
 
 async def test_sessions_end(lectern: World) -> None:
@@ -168,6 +175,33 @@ async def test_relative_links_lead_to_the_files_beside_an_item(site: tuple[World
         assert answer.headers["accept-ranges"] == "bytes"
         assert int(answer.headers["content-length"]) == len(answer.content)
         assert data is None or answer.content == data
+
+
+ODD = {
+    "new\nline.html": "text/html",
+    "q?x=1#y.html": "text/html",
+    "100%25.html": "text/html",
+    "日本語.html": "text/html",
+    "page.xhtml": "application/xhtml+xml",
+    "film.m4v": "video/mp4",
+    "face.woff": "font/woff",
+    "what": "application/octet-stream",
+}
+
+
+async def test_a_file_is_where_its_item_says_whatever_it_is_called(lectern: World) -> None:
+    """R-SES-3, P15."""
+    author = await client(lectern)
+    listed = [
+        resource(f"a{n}", name.replace("\n", "&#10;"), ARTICLE).replace("&amp;#10;", "&#10;")
+        for n, name in enumerate(ODD)
+    ]
+    await author.ingested(package(qti3(*listed), dict.fromkeys(ODD, stimulus())).read())
+    await begun(author)
+    urls = {it["sourceIdentifier"]: it["contentUrl"] for it in await author.items("sourceIdentifier contentUrl")}
+    for n, (name, kind) in enumerate(ODD.items()):
+        answer = await lectern.client.get(urls[f"a{n}"])
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind), name
 
 
 @pytest.mark.parametrize(
@@ -319,6 +353,45 @@ async def test_a_page_of_items_takes_the_same_number_of_statements_whatever_its_
         few, many = numbers
         assert few < 14, f"{type}: loads that meet share a statement"
         assert many <= few + 5, f"{type}: ten rows more take none of their own, though on a busy machine fewer meet"
+
+
+async def test_whoever_asks_for_a_folder_does_not_read_what_else_is_related_to_it(lectern: World) -> None:
+    """R-IMP-10."""
+    author = await client(lectern)
+    listed = [resource(f"q{n}", "q.xml") for n in range(60)]
+    folder = place("f", "Folder", items="".join(place(f"i{n}", None, f"q{n}") for n in range(60)))
+    await author.ingested(package(cartridge(*listed, items=folder), {"q.xml": item()}).read())
+    rows: list[Association] = []
+
+    def note(row: Association, _context: object) -> None:
+        rows.append(row)
+
+    up = "{ searchContentItems(first: 100) { nodes { containers { title containers { title } } } } }"
+    event.listen(Association, "load", note)
+    try:
+        shown = (await author.graph(up))["searchContentItems"]["nodes"]
+    finally:
+        event.remove(Association, "load", note)
+    assert {"containers": [{"title": "Folder", "containers": [{"title": "Course"}]}]} in shown
+    assert rows == [], "only the way up is read"
+
+
+async def test_only_questions_are_the_questions_of_a_stimulus(lectern: World) -> None:
+    """R-ASC-1: what else depends on it is related to it all the same."""
+    author = await client(lectern)
+    listed = [
+        resource("s", "s.xml", STIMULUS),
+        resource("s2", "s.xml", STIMULUS, dependencies=["s"]),
+        resource("a", "a.html", ARTICLE, dependencies=["s"]),
+        resource("q", "q.xml", dependencies=["s"]),
+    ]
+    files = {"s.xml": stimulus(), "a.html": PAGE, "q.xml": item()}
+    await author.ingested(package(qti3(*listed), files).read())
+    asked = """sourceIdentifier associations(type: STIMULUS) { type }
+      ... on StimulusItem { questions { totalCount nodes { sourceIdentifier } } }"""
+    passage = await author.item("s", asked)
+    assert passage["questions"] == {"totalCount": 1, "nodes": [{"sourceIdentifier": "q"}]}
+    assert len(passage["associations"]) == 3
 
 
 async def test_any_item_is_a_node(lectern: World) -> None:

@@ -1,6 +1,5 @@
 """Ingested content: the common face, its five types, and how they belong together."""
 
-from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
@@ -104,8 +103,8 @@ class ContentItem(Node):
     async def associations(
         self, info: Info, type: AssociationType | None = None
     ) -> list[Annotated["ContentAssociation", strawberry.lazy("schema.types.content")]]:
-        rows = await info.context.loaders.associations.load(self.id)
-        return [ContentAssociation.from_row(row) for row in rows if type in (None, row.type)]
+        found: list[ContentAssociation] = await info.context.loaders.associations.load((self.id, type))
+        return found
 
     @strawberry.field(description="Containers this item is a direct member of.")
     async def containers(self, info: Info) -> list[Annotated["ContainerItem", strawberry.lazy("schema.types.content")]]:
@@ -133,7 +132,7 @@ _SHARED = [field.name for field in fields(ContentItem) if field.init and field.n
 
 @strawberry.type(description="Directed relation between two content items.")
 class ContentAssociation:
-    row: strawberry.Private[tables.Association]
+    row: strawberry.Private[Any]
     type: AssociationType
     sort_order: int | None = strawberry.field(description="Position below a container, counted from 0.")
 
@@ -146,8 +145,8 @@ class ContentAssociation:
         return await info.context.loaders.content.load(self.row.target_id)
 
     @classmethod
-    def from_row(cls, row: tables.Association) -> Self:
-        """The graph's form of an association."""
+    def from_row(cls, row: Any) -> Self:
+        """The graph's form of an association, of which the columns are enough."""
         position = row.position if row.type is AssociationType.IS_CHILD_OF else None
         return cls(row=row, type=row.type, sort_order=position)
 
@@ -252,9 +251,7 @@ class ContentSession:
 
 async def _targets(info: Info, id: str, type: AssociationType) -> list[Any]:
     """The items that an item is related to, in this direction, in the order of the package."""
-    rows: Sequence[tables.Association] = await info.context.loaders.associations.load(id)
-    wanted = {row.target_id for row in rows if row.source_id == id and row.type is type}
-    return await info.context.loaders.content.load_many(sorted(wanted))
+    return await info.context.loaders.content.load_many(await info.context.loaders.targets.load((id, type)))
 
 
 async def _members(
