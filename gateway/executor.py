@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from typing import Any
 
 from graphql import GraphQLLeafType, GraphQLObjectType
@@ -14,6 +14,9 @@ from storage.tables.columns import dump
 
 SLICE_SECONDS = 0.01
 """How long operations may hold the loop before everything else that waits for it has its turn."""
+
+LONG = 100
+"""Elements from which on a list is walked over in slices; pages are no longer than this."""
 
 
 class Pace:
@@ -29,6 +32,11 @@ class Pace:
             self._until = time.perf_counter() + SLICE_SECONDS
             asyncio.get_running_loop().call_soon(self._renew)
         return time.perf_counter() > self._until
+
+    async def wait(self) -> None:
+        """Let the loop come round until there is time again."""
+        while self.is_used_up():  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     def _renew(self) -> None:
         self._until = None
@@ -64,6 +72,14 @@ class PacedExecutor(Executor[Any]):
             return self._put_off(type_, field)
         return super().collect_and_execute_subfields(type_, *field)
 
+    def complete_iterable_value(
+        self, item_type: Any, fields: Any, info: Any, path: Any, items: Iterable[Any], context: Any
+    ) -> Any:
+        """A list; a long one is walked over in slices, as each element that is put off would be a task."""
+        if not isinstance(items, list) or len(items) <= LONG:
+            return super().complete_iterable_value(item_type, fields, info, path, items, context)
+        return self.complete_async_iterator_value(item_type, fields, info, path, self._walk(items), context)
+
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]
         """A scalar or an enum."""
         value = super().complete_leaf_value(return_type, result)
@@ -74,6 +90,17 @@ class PacedExecutor(Executor[Any]):
                 self.characters += len(dump(value))
         return value
 
+    async def _walk(self, items: list[Any]) -> AsyncGenerator[Any, None]:
+        turn = object()
+        self.put_off.begin(turn)
+        try:
+            for item in items:
+                if self.pace.is_used_up():
+                    await self.pace.wait()
+                yield item
+        finally:
+            self.put_off.end(turn)
+
     def _put_off(self, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Awaitable[Any]:
         turn = object()
         self.put_off.begin(turn)
@@ -83,8 +110,7 @@ class PacedExecutor(Executor[Any]):
 
     async def _execute_later(self, turn: object, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Any:
         async with self.pace.turn:
-            while self.pace.is_used_up():  # noqa: ASYNC110  (it is the loop that has to come round)
-                await asyncio.sleep(0)
+            await self.pace.wait()
             fields: Awaitable[Any] | dict[str, Any] = super().collect_and_execute_subfields(type_, *field)
         self.put_off.end(turn)
         return await fields if self.is_awaitable(fields) else fields

@@ -214,8 +214,9 @@ class Loaders:
             for row in await content.associations(session, list({id for id, _ in keys})):
                 relation = ContentAssociation.from_row(row)
                 for id in {row.source_id, row.target_id}:
-                    for key in {(id, None), (id, row.type)} & found.keys():
-                        found[key].append(relation)
+                    for key in ((id, None), (id, row.type)):
+                        if key in found:
+                            found[key].append(relation)
         return [found[key] for key in keys]
 
     async def _load_targets(self, keys: list[tuple[str, AssociationType]]) -> list[list[str]]:

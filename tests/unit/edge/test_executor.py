@@ -49,6 +49,26 @@ async def test_a_long_operation_lets_others_run_and_answers_the_same() -> None:
     waiting.cancel()
 
 
+async def test_a_long_list_is_no_crowd_of_tasks() -> None:
+    """To make thousands at once holds the loop for seconds."""
+    document = parse("{ rows { id } }")
+    many = {"rows": [Row(number) for number in range(10_000)]}
+    most = 0
+
+    async def others() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(asyncio.all_tasks()))
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    result = execute(SCHEMA, document, many, executor_class=paced(Executor))
+    assert asyncio.iscoroutine(result)
+    assert await result == execute(SCHEMA, document, many)
+    assert most < 10
+    waiting.cancel()
+
+
 async def test_a_short_operation_is_executed_at_once() -> None:
     result = execute(SCHEMA, parse("{ row { id } }"), MANY, executor_class=paced(Executor))
     assert not asyncio.iscoroutine(result)
