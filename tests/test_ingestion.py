@@ -34,6 +34,7 @@ from tests.packages.builders import (
     question,
     resource,
     standards,
+    stimulus,
     web_link,
 )
 from tests.processes import running
@@ -732,3 +733,38 @@ async def test_a_cursor_behind_all_that_there_can_be_finds_nothing(lectern: Worl
     for place in (2**31 - 1, 2**31, 10**18 - 1):
         found = await author.graph(query, id=id, after=encode("ingestion_item", place))
         assert found["ingestionJob"]["itemStatuses"]["nodes"] == []
+
+
+async def test_a_file_that_cannot_be_read_is_named_whoever_needs_it(lectern: World) -> None:
+    author = await client(lectern)
+    listed = [
+        resource("good"),
+        resource("torn", "items/torn.xml"),
+        resource("described", metadata="", dependencies=["about"]),
+        resource("about", "about.xml", "resourcemetadata/xml", metadata=""),
+    ]
+    files = {"items/q1.xml": item(), "items/torn.xml": item()[:-1], "about.xml": "<lom>"}
+    job = await author.ingested(package(qti3(*listed), files).read(), items=3)
+    found = {node["itemId"]: node["message"] for node in job["itemStatuses"]["nodes"]}
+    assert found["torn"].startswith("The XML file 'items/torn.xml' is not well-formed: ")
+    assert found["described"].startswith("The XML file 'about.xml' is not well-formed: ")
+
+
+async def test_a_passage_that_is_lost_is_told(lectern: World) -> None:
+    """PACKAGES.md, section 10: an import that loses something says so, always."""
+    author = await client(lectern)
+    refers = item(after='<qti-assessment-stimulus-ref identifier="s" href="../texts/s1.xml"/>')
+    files = {"items/q1.xml": refers, "texts/s1.xml": stimulus()}
+    job = await author.ingested(package(qti3(resource()), files).read())
+    [warning] = job["warnings"]
+    assert (job["status"], warning["code"], warning["subject"]) == ("COMPLETED", "stimulus_unknown", "r1")
+    assert "'../texts/s1.xml'" in warning["message"]
+
+
+async def test_what_is_skipped_says_what_to_change(lectern: World) -> None:
+    author = await client(lectern)
+    listed = [resource("good"), resource("typeless", type=""), resource("older", type="imsqti_item_xmlv2p1")]
+    job = await author.ingested(package(qti3(*listed)).read(), items=3)
+    told = {warning["subject"]: warning["message"] for warning in job["warnings"]}
+    assert "has no type" in told["typeless"]
+    assert "convert it from QTI 2 to QTI 3" in told["older"]

@@ -152,14 +152,17 @@ def refuse_bombs(headers: list[Header], file_size: int) -> int:
         raise unsafe(f"The package unpacks to more than {MAX_EXPANSION} times its size.")
     for header in headers:
         if header.size > FREE_ENTRY_BYTES and header.size > MAX_RATIO * header.compressed:
-            raise unsafe(f"An entry of the zip file unpacks to more than {MAX_RATIO} times its size.")
+            name = _decode_name(header)[:200]
+            raise unsafe(f"The entry {name!r} of the zip file unpacks to more than {MAX_RATIO} times its size.")
     return allowed
 
 
 def safe_path(header: Header) -> str:
     """The normalised name of an entry that stays in the package and can be read."""
     name = _decode_name(header).replace("\\", "/")
-    if "\0" in name or name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
+    if "\0" in name:
+        raise unsafe(f"The zip file has an entry named {name[:200]!r}, with a NUL in it; rename it.")
+    if name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
         raise unsafe(f"The zip file has an entry named {name[:200]!r}, which points outside the package.")
     if stat.S_IFMT(header.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise unsafe(f"The entry {name[:200]!r} is a link or a special file; only files and folders are allowed.")

@@ -8,7 +8,7 @@ from posixpath import dirname
 from typing import BinaryIO
 
 from storage.errors import JobErrorCode, JobFailed
-from storage.packages import lom, manifest, standards, xml
+from storage.packages import lom, manifest, standards
 from storage.packages.archive import Archive, Entry
 from storage.packages.kinds import Kind, kind_of
 from storage.packages.manifest import Manifest, ManifestResource, OrganizationItem, PackageType
@@ -150,8 +150,7 @@ class Package:
 
     def _outcomes_of(self, resource: ManifestResource, kind: Kind) -> Iterator[Outcome]:
         if kind is Kind.UNSUPPORTED:
-            message = f"Resources of type {resource.type[:200]!r} are not ingested; this one was skipped."
-            yield PackageWarning("type_unsupported", message, _name(resource))
+            yield PackageWarning("type_unsupported", _skipped(resource.type), _name(resource))
             return
         try:
             self._require_identity(resource)
@@ -194,7 +193,7 @@ class Package:
     def _described_by(self, metadata: ManifestResource) -> tuple[lom.Lom, tuple[Alignment, ...]]:
         """What a metadata file says; it is read once."""
         if metadata.identifier not in self._metadata:
-            root = xml.parse(self._reader.file(metadata).data)
+            root = self._reader.file(metadata).root()
             self._metadata[metadata.identifier] = (lom.read(root), standards.read(root))
         return self._metadata[metadata.identifier]
 
@@ -202,11 +201,12 @@ class Package:
         """The same outcomes; of items only what associations need is kept."""
         members: list[tuple[int, tuple[Alignment, ...]]] = []
         for outcome in outcomes:
+            unknown: list[str] = []
             match outcome:
                 case Failure():
                     self._failed = True
                 case Content(source_identifier=resource.identifier):
-                    stimuli = tuple(self._find_stimuli(outcome))
+                    stimuli, unknown = self._find_stimuli(outcome)
                     alignments = outcome.alignments if self._organizations else ()
                     became = _Became(outcome.key, outcome.type, alignments, stimuli)
                     self._became[resource.identifier] = became
@@ -217,6 +217,9 @@ class Package:
             if isinstance(outcome, Content):
                 self._weigh(outcome)
             yield outcome
+            for reference in unknown:
+                message = f"The question refers to {reference[:200]!r}, which is no stimulus that the manifest lists."
+                yield PackageWarning("stimulus_unknown", message, resource.identifier)
         if members and resource.identifier not in self._became:
             keys, several = zip(*members, strict=True)
             bank = _Became(None, ContentType.QUESTION, standards.join(*several), members=keys)
@@ -235,13 +238,17 @@ class Package:
             raise unsafe(f"The package relates its items more than {MAX_ASSOCIATIONS:,} times.")
         return Association(type, source, target, sort_order)
 
-    def _find_stimuli(self, content: Content) -> Iterator[str]:
-        """The files of stimulus resources that a question refers to."""
-        references = content.question.stimulus_refs if content.question else ()
-        for reference in dict.fromkeys(references) if self._stimulus_paths else ():
-            path = self._path(reference, dirname(content.path or ""))
+    def _find_stimuli(self, content: Content) -> tuple[tuple[str, ...], list[str]]:
+        """The files of stimulus resources that a question refers to, and its references to anything else."""
+        found: list[str] = []
+        unknown: list[str] = []
+        for reference in dict.fromkeys(content.question.stimulus_refs if content.question else ()):
+            path = self._path(reference, dirname(content.path or "")) if self._stimulus_paths else None
             if path is not None and path in self._stimulus_paths:
-                yield path
+                found.append(path)
+            else:
+                unknown.append(reference)
+        return tuple(found), unknown
 
     def _path(self, href: str | None, base: str) -> str | None:
         try:
@@ -325,6 +332,13 @@ class Package:
         if self.format is PackageType.QTI_3_0 and self._holds_cartridge_content():
             message += " It was read as QTI 3.0; if it is a Common Cartridge, say so in the <schema> of its metadata."
         return JobFailed(JobErrorCode.NOTHING_SUPPORTED, message)
+
+
+def _skipped(type: str) -> str:
+    if not type:
+        return "The resource has no type and was skipped; give it the one of its file, such as imsqti_item_xmlv3p0."
+    older = "; convert it from QTI 2 to QTI 3" if type.startswith("imsqti_item_xmlv2p") else ""
+    return f"Resources of type {type[:200]!r} are not ingested; this one was skipped{older}."
 
 
 def _name(resource: ManifestResource) -> str:

@@ -63,6 +63,10 @@ class File(NamedTuple):
     data: bytes
     sha256: str
 
+    def root(self) -> etree._Element:
+        """The root element of an XML file; what is wrong with it is told by its name."""
+        return xml.parse(self.data, self.path)
+
 
 def _file(path: str | None, data: bytes) -> File:
     return File(path, data, sha256(data).hexdigest())
@@ -107,12 +111,12 @@ class ResourceReader:
     def _read_item(self, resource: ManifestResource) -> Iterator[Outcome]:
         require_metadata(resource)
         file = self.file(resource)
-        yield self._ask(resource, file, qti3.read_item(xml.parse(file.data)))
+        yield self._ask(resource, file, qti3.read_item(file.root()))
 
     def _read_stimulus(self, resource: ManifestResource) -> Iterator[Outcome]:
         require_metadata(resource)
         file = self.file(resource)
-        root = xml.parse(file.data)
+        root = file.root()
         yield self._show(resource, ContentType.STIMULUS, file, qti3.read_stimulus(root), qti3.language(root))
 
     def _read_article(self, resource: ManifestResource) -> Iterator[Outcome]:
@@ -121,7 +125,7 @@ class ResourceReader:
         if (file.path or "").lower().endswith(_PAGES):
             body, language = self._page(file), html.language(file.data)
         else:
-            root = xml.parse(file.data)
+            root = file.root()
             body, language = qti3.read_stimulus(root), qti3.language(root)
         yield self._show(resource, ContentType.ARTICLE, file, body, language)
 
@@ -133,7 +137,7 @@ class ResourceReader:
     def _read_link(self, resource: ManifestResource) -> Iterator[Outcome]:
         # Whether metadata is due depends on the link: only a video becomes content.
         file = _file(None, resource.inline) if resource.inline else self.file(resource)
-        link = cartridge.read_link(xml.parse(file.data))
+        link = cartridge.read_link(file.root())
         video = cartridge.read_video(link.url, resource.lom)
         if video is None:
             hint = _HOW_TO_SHOW if link.url.lower().startswith(("http://", "https://")) else _HOW_TO_LINK
@@ -147,7 +151,7 @@ class ResourceReader:
     def _read_assessment(self, resource: ManifestResource) -> Iterator[Outcome]:
         require_title(resource)
         file = self.file(resource)
-        assessment = qti12.read(xml.parse(file.data))
+        assessment = qti12.read(file.root())
         if not any(_aligned(resource, item) for item in assessment.items):
             require_metadata(resource)
         if len(assessment.items) == 1:

@@ -37,21 +37,22 @@ _WINDOWS = frozenset({"ascii", "iso8859-1"})
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|16-le|16-be)|ascii|iso8859-\d+|cp\d+|gb\w+|big5\w*|euc_\w+|shift_jis\w*|koi8-[rut]"
 )
-_ADVICE = re.compile(r", (?:use|try) XML_PARSE_HUGE(?: option)?")
+_ADVICE = re.compile(r", (?:use|try) XML_PARSE_HUGE(?: option)?|, see xmlCtxtSetMaxAmplification\.|\bxmlParse\w+: ")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def parse(data: bytes) -> etree._Element:
+def parse(data: bytes, path: str | None = None) -> etree._Element:
     """The root element. Raises JobFailed(RESOURCE_INVALID) for malformed documents and for every DTD."""
+    name = "The XML file" if path is None else f"The XML file {path[:200]!r}"
     if data.count(b"<") + data.count(b"=") > MAX_NODES:
-        raise unreadable(f"The XML file has more than {MAX_NODES:,} tags and attributes.")
+        raise unreadable(f"{name} has more than {MAX_NODES:,} tags and attributes.")
     try:
         root = etree.fromstring(data, _STRICT)
     except etree.XMLSyntaxError as error:
-        root = _forgive(data, error)
+        root = _forgive(data, error, name)
     if root.getroottree().docinfo.doctype:
-        raise unreadable("The XML file has a DOCTYPE; remove it, document types are never read.")
+        raise unreadable(f"{name} has a DOCTYPE; remove it, document types are never read.")
     if len(data) > _SMALL:
         refuse_oversize(root)
     return root
@@ -73,14 +74,14 @@ def refuse_oversize(root: etree._Element) -> None:
         raise unreadable(f"The file has an element with more than {MAX_ATTRIBUTES:,} attributes.")
 
 
-def _forgive(data: bytes, error: etree.XMLSyntaxError) -> etree._Element:
+def _forgive(data: bytes, error: etree.XMLSyntaxError, name: str) -> etree._Element:
     """Parses again when all that was wrong is a namespace that is no URI, as one vendor writes them."""
     if forgivable(error.code):
         parser: etree.XMLParser = etree.XMLParser(recover=True, **GUARDS)
         root = etree.fromstring(data, parser)
         if not faults(parser.error_log):
             return root
-    raise unreadable(f"The XML file is not well-formed: {explain(error)}") from None
+    raise unreadable(f"{name} is not well-formed: {explain(error)}") from None
 
 
 def forgivable(code: int) -> bool:

@@ -213,3 +213,10 @@ def test_an_href_is_refused(href: str, message: str) -> None:
 def test_dot_segments_stay_inside() -> None:
     assert resolve("a/b", "../c") == "a/c"
     assert resolve("a", "../../c") is None
+
+
+def test_whoever_made_the_package_is_told_which_entry_is_wrong_and_how() -> None:
+    with pytest.raises(JobFailed, match=r"'items/blank\.bmp' of the zip file unpacks to more than 200 times"):
+        Archive(zipped({"items/blank.bmp": bytes(2 * 2**20)}))
+    with pytest.raises(JobFailed, match="with a NUL in it"):
+        Archive(forged(Raw(b"a\0b", b"x")))
