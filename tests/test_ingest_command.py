@@ -1,18 +1,24 @@
 """`lectern ingest FILE`: the whole dance, as somebody at a terminal sees it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from storage.tables import Scope
 from tests.ingesting import QTI
 from tests.packages.builders import lom, package, qti3, resource
 from tests.processes import LECTERN, environment, free_port
 from tests.test_oauth import client_of
-from tests.world import World
+from tests.world import World, eventually
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -28,35 +34,61 @@ class Ended:
         self.shown = shown.decode()
 
 
-async def ingest(*words: str, **settings: str) -> Ended:
-    """Run the command with a terminal as its stderr."""
+@dataclass
+class Started:
+    """A command that runs, with a terminal as its stderr; what stands there grows."""
+
+    command: asyncio.subprocess.Process
+    terminal: int
+    seen: bytearray = field(default_factory=bytearray)
+
+    async def says(self, words: str) -> None:
+        """Returns once it has said this."""
+
+        async def said() -> bool:
+            return words.encode() in self.seen
+
+        await eventually(said)
+
+    async def ended(self) -> Ended:
+        """What it was, when it has ended."""
+        printed, _ = await self.command.communicate()
+        return Ended(self.command.returncode, printed, bytes(self.seen))
+
+    def read(self) -> None:
+        """Takes all that is written to the terminal until nobody has it open any more."""
+        with open(self.terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):  # so Linux says the end
+            while piece := stream.read(4096):
+                self.seen += piece
+
+
+@contextlib.asynccontextmanager
+async def ingesting(*words: str, **settings: str) -> AsyncIterator[Started]:
+    """The command, which is to end in the block."""
     terminal, side = pty.openpty()
     command = await asyncio.create_subprocess_exec(
         *LECTERN, "ingest", *words, stdout=asyncio.subprocess.PIPE, stderr=side, env=environment(**settings)
     )
     os.close(side)
-    shown = asyncio.create_task(asyncio.to_thread(_read, terminal))
-    printed, _ = await command.communicate()
-    return Ended(command.returncode, printed, await shown)
+    started = Started(command, terminal)
+    reading = asyncio.create_task(asyncio.to_thread(started.read))
+    try:
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            command.kill()
+        await reading
 
 
-def _read(terminal: int) -> bytes:
-    """All that is written to a terminal until nobody has it open any more."""
-    shown = b""
-    with open(terminal, "rb", buffering=0) as stream:
-        while True:
-            try:
-                piece = stream.read(4096)
-            except OSError:  # how Linux says that the other side is closed
-                return shown
-            if not piece:
-                return shown
-            shown += piece
+async def ingest(*words: str, **settings: str) -> Ended:
+    """Run the command to its end."""
+    async with ingesting(*words, **settings) as started:
+        return await started.ended()
 
 
-async def known_to(lectern: World) -> dict[str, str]:
+async def known_to(lectern: World, **granted: Any) -> dict[str, str]:
     """The settings of somebody who may ingest."""
-    id, secret = await client_of(lectern)
+    id, secret = await client_of(lectern, **granted)
     return {"LECTERN_CLIENT_ID": id, "LECTERN_CLIENT_SECRET": secret}
 
 
@@ -103,3 +135,65 @@ async def test_whoever_cannot_ingest_is_told_why_in_a_line(lectern: World, tmp_p
     assert (missing.status, missing.printed) == (2, "")
     assert "does not exist" in missing.shown
     assert "Traceback" not in missing.shown
+
+
+async def test_a_client_without_the_scope_is_told_which(lectern: World, tmp_path: Path) -> None:
+    (tmp_path / "any.zip").write_bytes(QTI)
+    settings, port = await known_to(lectern, scopes=[Scope.CONTENT_READ]), free_port()
+    async with lectern.another_gateway(port):
+        ended = await ingest(str(tmp_path / "any.zip"), "--url", f"http://127.0.0.1:{port}", **settings)
+    assert (ended.status, ended.printed) == (1, "")
+    assert ended.shown.splitlines() == ["This credential may not do that. It needs content.write."]
+
+
+async def test_a_gateway_that_is_replaced_costs_the_command_nothing(lectern: World, tmp_path: Path) -> None:
+    (tmp_path / "any.zip").write_bytes(QTI)
+    settings, port = await known_to(lectern), free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with contextlib.AsyncExitStack() as meanwhile:
+        async with lectern.another_gateway(port, public_url=address):
+            command = ingesting(str(tmp_path / "any.zip"), "--url", address, **settings)
+            started = await meanwhile.enter_async_context(command)
+            await started.says("queued")
+        async with lectern.background(), lectern.another_gateway(port, public_url=address):
+            ended = await started.ended()
+    assert ended.status == 0, ended.shown
+    assert json.loads(ended.printed)["completed"] == 3
+
+
+async def test_whoever_leaves_early_is_told_which_job_goes_on(lectern: World, tmp_path: Path) -> None:
+    (tmp_path / "any.zip").write_bytes(QTI)
+    settings, port = await known_to(lectern), free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with (
+        lectern.another_gateway(port, public_url=address),
+        ingesting(str(tmp_path / "any.zip"), "--url", address, **settings) as started,
+    ):
+        await started.says("queued")
+        started.command.send_signal(signal.SIGINT)
+        ended = await started.ended()
+    assert (ended.status, ended.printed) == (130, "")
+    assert "its job goes on without this command: job_" in ended.shown.splitlines()[-1]
+
+
+async def test_whoever_asks_too_often_waits_and_is_told_how_long(lectern: World, tmp_path: Path) -> None:
+    (tmp_path / "any.zip").write_bytes(QTI)
+    settings, port = await known_to(lectern, rate=2), free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with (
+        lectern.another_gateway(port, public_url=address),
+        ingesting(str(tmp_path / "any.zip"), "--url", address, **settings) as started,
+    ):
+        await started.says("The gateway takes so many requests a minute; going on in ")
+        assert started.command.returncode is None
+
+
+async def test_everything_that_failed_is_told(lectern: World, tmp_path: Path) -> None:
+    listed = (resource("good"), *(resource(f"bad{number}", f"items/{number}.xml") for number in range(150)))
+    (tmp_path / "many.zip").write_bytes(package(qti3(*listed)).read())
+    settings, port = await known_to(lectern), free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with lectern.another_gateway(port, public_url=address), lectern.background():
+        ended = await ingest(str(tmp_path / "many.zip"), "--url", address, **settings)
+    assert ended.status == 3, ended.shown
+    assert len([line for line in ended.shown.splitlines() if line.startswith("FAILED bad")]) == 150
