@@ -1,5 +1,6 @@
 """The README's quick start, executed exactly as it is printed."""
 
+import asyncio
 import json
 import os
 import re
@@ -14,12 +15,16 @@ import pytest
 
 from dispatcher.settings import Settings as BackgroundSettings
 from gateway.settings import Settings as WebSettings
-from tests.processes import PROJECT, environment
+from tests.ingesting import QTI
+from tests.processes import PROJECT, environment, installation
 from tests.world import eventually
 
-START, *STEPS = re.findall(
-    r"^```sh\n(.*?)^```", (PROJECT / "README.md").read_text().split("\n## ")[1], re.MULTILINE | re.DOTALL
-)
+SECTIONS = [
+    re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    for section in (PROJECT / "README.md").read_text().split("\n## ")
+]
+START, *STEPS = SECTIONS[1]
+INGESTING = SECTIONS[2]
 USED_BY_MAKE = (
     "Makefile",
     "pyproject.toml",
@@ -122,3 +127,22 @@ async def test_a_newcomer_gets_from_the_clone_to_a_verified_webhook(started: Pat
     assert '"status":"queued"' in said
     assert '"percent":100.0' in said
     assert '"title":"A1 glossary module"' in said
+
+
+async def test_a_newcomer_brings_a_package_in_and_finds_what_was_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(PROJECT / ".venv")
+    (tmp_path / "package.zip").write_bytes(QTI)
+    async with installation(tmp_path) as made:
+        steps = "\n".join(INGESTING).replace("http://127.0.0.1:8000", f"http://127.0.0.1:{made.port}")
+        shell = await asyncio.create_subprocess_exec(
+            *("bash", "-euc", steps),
+            cwd=tmp_path,
+            env=environment(LECTERN_PUBLIC_URL=f"http://127.0.0.1:{made.port}"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await shell.communicate()
+    assert shell.returncode == 0
+    ingested, job, found = printed.decode().replace("}{", "}\n{").splitlines()
+    assert json.loads(ingested)["status"] == "COMPLETED"
+    assert json.loads(job)["data"]["ingestionJob"]["error"] is None
+    assert json.loads(found)["data"]["searchContentItems"]["nodes"][0]["title"] == "Adding numbers"
