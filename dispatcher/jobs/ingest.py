@@ -66,6 +66,8 @@ async def _refuse(run: Run, intake: Intake) -> Never:
     async with run.transaction() as (_, job):
         ingestions.count(job, intake.failed)
     [(code, count)] = intake.reasons.most_common(1)
+    if intake.failed == 1:
+        raise JobFailed(code, f"The only resource did not become a content item; it failed with {code}, and says why.")
     message = (
         f"None of the {intake.failed:,} resources became a content item; {count:,} of them failed with {code}, "
         "and each says why."

@@ -56,8 +56,9 @@ def read_package(file: BinaryIO) -> "Package":
 
 
 def _missing(archive: Archive) -> JobFailed:
-    found = [path for path in archive.entries if path.lower().rpartition("/")[2] == MANIFEST]
-    where = f"; there is {found[0][:200]!r}, which is not at its root under that exact name" if found else ""
+    found = next((path for path in archive.entries if path.lower().rpartition("/")[2] == MANIFEST), "")
+    change = "zip what is in its folder, not the folder" if "/" in found else "its name is all in small letters"
+    where = f"; there is {found[:200]!r}: {change}" if found else ""
     return JobFailed(JobErrorCode.MANIFEST_MISSING, f"The package has no {MANIFEST} at its root{where}.")
 
 
