@@ -27,6 +27,7 @@ from tests.packages.builders import (
     assessment,
     bulk,
     cartridge,
+    declaration,
     item,
     lom,
     package,
@@ -178,6 +179,52 @@ async def test_an_assessment_becomes_a_question_for_each_of_its_items(lectern: W
     assert asked["three#i2"]["interactions"] == [{"correctResponses": ["b"]}]
 
 
+SCORED = """sourceIdentifier ... on QuestionItem {
+  scoring maxScore feedback { kind outcomeId identifier html shown }
+  interactions {
+    kind lowerBound upperBound step orientation expectedLength patternMask fileTypes module typeIdentifier
+    choices { id fixed matchMax shape coords }
+    mapping { default lowerBound upperBound entries { key value caseSensitive } }
+    areaMapping { default lowerBound upperBound entries { shape coords value } }
+  }
+}"""
+
+
+async def test_whoever_asks_a_question_gets_its_limits_its_credit_and_its_feedback(lectern: World) -> None:
+    """Issue 4, line 3: an assessment engine needs no XML for what the formats have in common."""
+    author = await client(lectern)
+    spots = (
+        '<qti-hotspot-interaction response-identifier="RESPONSE"><img src="map.png" alt="Map"/>'
+        '<qti-hotspot-choice identifier="A" fixed="true" match-max="2" shape="circle" coords="1,2,3"/>'
+        "</qti-hotspot-interaction>"
+        '<qti-slider-interaction response-identifier="S" lower-bound="0" upper-bound="9.5" step="0.5"/>'
+    )
+    credit = (
+        '<qti-mapping default-value="-1" upper-bound="2"><qti-map-entry map-key="A" mapped-value="2"/></qti-mapping>'
+    )
+    areas = (
+        '<qti-area-mapping lower-bound="0"><qti-area-map-entry shape="rect" coords="0,0,9,9" mapped-value="1.5"/>'
+        "</qti-area-mapping>"
+    )
+    said = '<qti-modal-feedback outcome-identifier="F" identifier="ok"><b>Yes</b></qti-modal-feedback>'
+    asked = item(
+        spots, declaration(more=credit + areas), f"<qti-response-processing><x/></qti-response-processing>{said}"
+    )
+    await author.ingested(package(qti3(resource()), {"items/q1.xml": asked}).read())
+    question = await author.item("r1", SCORED)
+    assert (question["scoring"], question["maxScore"]) == ("custom", None)
+    shown = {"kind": "MODAL", "outcomeId": "F", "identifier": "ok", "html": "<b>Yes</b>", "shown": True}
+    assert question["feedback"] == [shown]
+    hotspot, slider = question["interactions"]
+    assert hotspot["choices"] == [{"id": "A", "fixed": True, "matchMax": 2, "shape": "circle", "coords": "1,2,3"}]
+    entries = [{"key": "A", "value": 2, "caseSensitive": False}]
+    assert hotspot["mapping"] == {"default": -1, "lowerBound": None, "upperBound": 2, "entries": entries}
+    entries = [{"shape": "rect", "coords": "0,0,9,9", "value": 1.5}]
+    assert hotspot["areaMapping"] == {"default": 0, "lowerBound": 0, "upperBound": None, "entries": entries}
+    assert (slider["kind"], slider["lowerBound"], slider["upperBound"], slider["step"]) == ("SLIDER", 0, 9.5, 0.5)
+    assert (slider["mapping"], slider["areaMapping"]) == (None, None)
+
+
 VIDEO = {
     **{f"old{n}": (f"imswl_xmlv1p{n}", "https://www.youtube.com/watch?v=x", "youtube") for n in range(5)},
     "short": (WEB_LINK, "https://youtu.be/x", "youtube"),
@@ -250,7 +297,11 @@ REFUSED = {
         "NOTHING_SUPPORTED",
         "becomes a content item",
     ),
-    "no standard anywhere": (package(qti3(resource(metadata=lom()))).read(), "CASE_ALIGNMENT_MISSING", "1 of them"),
+    "no standard anywhere": (
+        package(qti3(resource(metadata=lom()))).read(),
+        "CASE_ALIGNMENT_MISSING",
+        "it failed with CASE_ALIGNMENT_MISSING",
+    ),
 }
 
 
@@ -309,6 +360,8 @@ async def test_a_package_of_which_nothing_becomes_an_item_has_failed_and_was_cou
     assert (job["status"], outcomes(job)) == ("FAILED", {"untitled": "FAILED", "missing": "FAILED"})
     assert "None of the 2 resources became a content item" in job["error"]["message"]
     assert [warning["message"] for warning in job["warnings"]] == ["The upload announced 7 items; the package has 2."]
+    job = await author.ingested(package(qti3(listed[0])).read())
+    assert job["error"]["message"].startswith("The only resource did not become a content item; it failed with ")
 
 
 async def test_what_is_skipped_is_counted_when_it_is_too_much_to_be_told(lectern: World) -> None:

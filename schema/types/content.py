@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from schema.context import Info
 from schema.pagination import Connection, check_page, connection, decode, encode
-from schema.types.interactions import QuestionInteraction
+from schema.types.interactions import QuestionFeedback, QuestionInteraction
 from schema.types.resources import Node
 from schema.types.scalars import HTML, URL, described
 from storage import content, tables
@@ -152,7 +152,7 @@ class ContentAssociation:
 
 
 @strawberry.type(
-    description="Interactive assessment question. What the typed fields leave out (response processing, feedback, "
+    description="Interactive assessment question. What the typed fields leave out (response processing, "
     "templates) is in xml."
 )
 class QuestionItem(ContentItem):
@@ -162,9 +162,19 @@ class QuestionItem(ContentItem):
     def interactions(self) -> list[QuestionInteraction]:
         return [QuestionInteraction.from_read(read) for read in self._question.interactions]
 
+    @strawberry.field(description="In document order; without what is a part of the question.")
+    def feedback(self) -> list[QuestionFeedback]:
+        return [QuestionFeedback.from_read(read) for read in self._question.feedback]
+
     @strawberry.field
     def max_score(self) -> float | None:
         return self._question.max_score
+
+    @strawberry.field(
+        description="How answers are judged: the name of a template such as match_correct, custom or none."
+    )
+    def scoring(self) -> str:
+        return self._question.scoring
 
     @strawberry.field
     async def stimuli(self, info: Info) -> list[Annotated["StimulusItem", strawberry.lazy("schema.types.content")]]:
