@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from graphql import GraphQLLeafType, GraphQLObjectType
@@ -34,9 +34,10 @@ class Pace:
         return time.perf_counter() > self._until
 
     async def wait(self) -> None:
-        """Let the loop come round until there is time again."""
-        while self.is_used_up():  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        """Let the loop come round until there is time again; who has waited longest has it first."""
+        async with self.turn:
+            while self.is_used_up():  # noqa: ASYNC110
+                await asyncio.sleep(0)
 
     def _renew(self) -> None:
         self._until = None
@@ -78,7 +79,7 @@ class PacedExecutor(Executor[Any]):
         """A list; a long one is walked over in slices, as each element that is put off would be a task."""
         if not isinstance(items, list) or len(items) <= LONG:
             return super().complete_iterable_value(item_type, fields, info, path, items, context)
-        return self.complete_async_iterator_value(item_type, fields, info, path, self._walk(items), context)
+        return self._complete_long(item_type, fields, info, path, items, context)
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]
         """A scalar or an enum."""
@@ -90,16 +91,36 @@ class PacedExecutor(Executor[Any]):
                 self.characters += len(dump(value))
         return value
 
-    async def _walk(self, items: list[Any]) -> AsyncGenerator[Any, None]:
-        turn = object()
+    async def _complete_long(
+        self, item_type: Any, fields: Any, info: Any, path: Any, items: list[Any], context: Any
+    ) -> list[Any]:
+        """What has to be awaited is a task at once, so that nothing is left unbegun when the operation is given up."""
+        turn, completed, begun = object(), list[Any](), dict[int, asyncio.Future[Any]]()
         self.put_off.begin(turn)
         try:
-            for item in items:
+            for index, item in enumerate(items):
                 if self.pace.is_used_up():
                     await self.pace.wait()
-                yield item
+                about = (item_type, fields, info, path.add_key(index, None), context)
+                is_pending = self.is_awaitable(item)
+                if is_pending:
+                    completed.append(self.complete_awaitable_list_item_value(item, *about))
+                else:
+                    is_pending = self.complete_list_item_value(item, completed, *about)
+                if is_pending:
+                    begun[index] = asyncio.ensure_future(completed[index])
+            self.put_off.end(turn)
+            for index, value in zip(begun, await asyncio.gather(*begun.values()), strict=True):
+                completed[index] = value
+        except BaseException:
+            for each in begun.values():
+                each.cancel()
+            if begun:
+                self.settle_in_background([*begun.values()])
+            raise
         finally:
             self.put_off.end(turn)
+        return completed
 
     def _put_off(self, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Awaitable[Any]:
         turn = object()
@@ -109,9 +130,8 @@ class PacedExecutor(Executor[Any]):
         return later
 
     async def _execute_later(self, turn: object, type_: GraphQLObjectType, field: tuple[Any, ...]) -> Any:
-        async with self.pace.turn:
-            await self.pace.wait()
-            fields: Awaitable[Any] | dict[str, Any] = super().collect_and_execute_subfields(type_, *field)
+        await self.pace.wait()
+        fields: Awaitable[Any] | dict[str, Any] = super().collect_and_execute_subfields(type_, *field)
         self.put_off.end(turn)
         return await fields if self.is_awaitable(fields) else fields
 

@@ -69,6 +69,43 @@ async def test_a_long_list_is_no_crowd_of_tasks() -> None:
     waiting.cancel()
 
 
+async def test_a_short_operation_does_not_wait_for_the_end_of_a_long_list() -> None:
+    """What has used up its slice goes behind all others."""
+    seen = 0
+
+    def number(_info: object) -> int:
+        nonlocal seen
+        seen += 1
+        return seen
+
+    executor, many = paced(Executor), [{"id": number}] * 20_000
+    result = execute(SCHEMA, parse("{ rows { id } }"), {"rows": many}, executor_class=executor)
+    assert asyncio.iscoroutine(result)
+    long = asyncio.create_task(result)
+    await asyncio.sleep(0)
+    short = execute(SCHEMA, parse("{ row { id } }"), MANY, executor_class=executor)
+    assert asyncio.iscoroutine(short), "the slice is used up"
+    assert await short == ({"row": {"id": 1}}, None)
+    assert seen < len(many) / 2
+    assert not (await long).errors
+    assert seen == len(many)
+
+
+async def test_an_operation_that_is_given_up_in_a_long_list_leaves_nothing_behind() -> None:
+    """A coroutine that nobody awaits any more is a warning, and here a failure."""
+    many = {"rows": [Row(number) for number in range(10_000)]}
+    result = execute(SCHEMA, parse("{ rows { later { id } } }"), many, executor_class=paced(Executor))
+    assert asyncio.iscoroutine(result)
+    working = asyncio.create_task(result)
+    await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait([working])
+    assert working.cancelled()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        await asyncio.wait(left)
+
+
 async def test_a_short_operation_is_executed_at_once() -> None:
     result = execute(SCHEMA, parse("{ row { id } }"), MANY, executor_class=paced(Executor))
     assert not asyncio.iscoroutine(result)
