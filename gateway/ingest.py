@@ -1,6 +1,7 @@
 """`lectern ingest FILE`: a client of a running gateway that uploads a package and tells what became of it."""
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -107,7 +108,7 @@ class Client:
                 stream.read()
                 _data(_told(stream))
             for line in stream.iter_lines():
-                if line.startswith("data:") and (answer := orjson.loads(line.removeprefix("data:") or b"null")):
+                if line.startswith("data:") and (answer := _event(line.removeprefix("data:"))):
                     yield _data(answer)["jobProgress"]
 
     def _post(self, path: str, **request: Any) -> httpx.Response:
@@ -120,10 +121,18 @@ class Client:
         return answer
 
 
+def _event(data: str) -> Any:
+    """What an event carries, if anything; a proxy may end a stream in the middle of one."""
+    try:
+        return orjson.loads(data or b"null")
+    except orjson.JSONDecodeError as error:
+        raise httpx.RemoteProtocolError("an event broke off") from error
+
+
 def _wait(answer: httpx.Response) -> int:
     """How many seconds the gateway asks for; says so, as they may be many."""
     stated = answer.headers.get("Retry-After", "")
-    seconds = int(stated) if stated.isdigit() else WAIT_SECONDS
+    seconds = int(stated) if re.fullmatch(r"[0-9]{1,4}", stated) else WAIT_SECONDS
     sys.stderr.write(f"The gateway takes so many requests a minute; going on in {seconds} s.\n")
     return seconds
 
@@ -132,8 +141,8 @@ def _data(body: dict[str, Any]) -> Any:
     """What the graph answers; IngestFailed says what it refuses, and which scope is missing."""
     if errors := body.get("errors"):
         raise IngestFailed("; ".join(map(_message, errors)))
-    if "data" not in body:
-        raise IngestFailed("What answers there speaks JSON, but is no gateway.")
+    if body.get("data") is None:
+        raise IngestFailed(str(body.get("detail") or "What answers there speaks JSON, but is no gateway."))
     return body["data"]
 
 
@@ -181,13 +190,14 @@ def ingest(path: Path, url: str, client_id: str, client_secret: str) -> int:
             id = _upload(client, path, bar)
             with _going_on(id, bar):
                 payload = _follow(client, id, bar)
-            told = {name: payload[name] for name in ("jobId", "status", "completed", "failed", "skipped")}
             try:
                 _explain(client, id)
-            finally:
-                sys.stdout.write(orjson.dumps(told).decode() + "\n")
+            except (httpx.HTTPError, IngestFailed) as error:
+                sys.stderr.write(f"What failed and why cannot be asked now: {error}\n")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise IngestFailed(f"The gateway at {url} cannot be reached: {error}") from error
+    told = {name: payload[name] for name in ("jobId", "status", "completed", "failed", "skipped")}
+    sys.stdout.write(orjson.dumps(told).decode() + "\n")
     return STATUSES[told["status"]]
 
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -197,3 +198,47 @@ async def test_everything_that_failed_is_told(lectern: World, tmp_path: Path) ->
         ended = await ingest(str(tmp_path / "many.zip"), "--url", address, **settings)
     assert ended.status == 3, ended.shown
     assert len([line for line in ended.shown.splitlines() if line.startswith("FAILED bad")]) == 150
+
+
+CHUNKED = re.compile(rb"transfer-encoding: chunked\r\n|(^|\r\n\r\n)[0-9a-f]+\r\n(?=event)")
+
+
+@contextlib.asynccontextmanager
+async def breaking(port: int, gateway: int) -> AsyncIterator[None]:
+    """A proxy whose first stream of events, which ends with the connection, ends in the middle of one."""
+    broken = False
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal broken
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        answers, asked = await asyncio.open_connection("127.0.0.1", gateway)
+        asked.write(head.replace(b"HTTP/1.1", b"HTTP/1.0", 1) + await reader.readexactly(length))
+        while piece := await answers.read(65536):
+            if not broken:
+                piece = CHUNKED.sub(rb"\1", piece)
+                broken = b"data: {" in piece
+                if broken:
+                    writer.write(piece[: piece.index(b"data: {") + 20])
+                    break
+            writer.write(piece)
+        for each in (asked, writer):
+            each.close()
+
+    async with await asyncio.start_server(forward, "127.0.0.1", port):
+        yield
+    assert broken
+
+
+async def test_a_proxy_that_breaks_an_event_costs_the_command_nothing(lectern: World, tmp_path: Path) -> None:
+    (tmp_path / "any.zip").write_bytes(QTI)
+    settings, port, gateway = await known_to(lectern), free_port(), free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with (
+        lectern.another_gateway(gateway, public_url=address),
+        breaking(port, gateway),
+        lectern.background(),
+    ):
+        ended = await ingest(str(tmp_path / "any.zip"), "--url", address, **settings)
+    assert ended.status == 0, ended.shown
+    assert json.loads(ended.printed)["completed"] == 3
