@@ -86,7 +86,7 @@ async def targets(
     """What some items are related to by type, in this direction: few, however many are related to them."""
     ids, types = zip(*keys, strict=True)
     source, type = col(Association.source_id), col(Association.type)
-    query = select(source, type, col(Association.target_id)).where(source.in_(ids), type.in_(set(types)))
+    query = select(source, type, col(Association.target_id)).where(source.in_(ids), type.in_(set(types))).distinct()
     return {(source_id, kind, target_id) for source_id, kind, target_id in await session.execute(query)}
 
 

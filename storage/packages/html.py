@@ -67,7 +67,7 @@ _BLOCK = re.compile(
     r"header|hgroup|li|nav|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul)\b(?>[^>\"]+|\"[^\"]*\")*>"
 )
 _INLINE = re.compile(r"<(?>[^>\"]+|\"[^\"]*\")*>")
-_ALTERNATIVE = re.compile(r"\salt=\"([^\"]*)\"")
+_VALUE = re.compile(r"\s([a-z-]+)=\"([^\"]*)\"")
 _TAG = re.compile(r"<[a-zA-Z](?>[^<>\"']+|\"[^\"]*\"|'[^']*')*")
 _ATTRIBUTE = re.compile(r"(?>[^\s/\"']+|\"[^\"]*\"|'[^']*')+")
 _SECTIONS = frozenset({"thead", "tbody", "tfoot"})
@@ -120,7 +120,7 @@ def plain(html: str) -> str:
     if words or "<img" not in html:
         return words
     images = (tag for tag in _INLINE.findall(html) if tag.startswith("<img "))
-    return _read(" ".join(alternative for tag in images for alternative in _ALTERNATIVE.findall(tag)))
+    return _read(" ".join(value for tag in images for name, value in _VALUE.findall(tag) if name == "alt"))
 
 
 def _read(text: str) -> str:

@@ -218,8 +218,9 @@ class Package:
             if isinstance(outcome, Content):
                 self._weigh(outcome)
             yield outcome
-            for reference in unknown:
-                message = f"The question refers to {reference[:200]!r}, which is no stimulus that the manifest lists."
+            if unknown:
+                more = f" and to {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+                message = f"The question refers to {unknown[0][:200]!r}{more}; the manifest lists no such stimulus."
                 yield PackageWarning("stimulus_unknown", message, resource.identifier)
         if members and resource.identifier not in self._became:
             keys, several = zip(*members, strict=True)

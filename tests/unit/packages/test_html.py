@@ -175,6 +175,7 @@ def test_large_html_is_cleaned(large: str) -> None:
         ('<img alt="a>b">c', "c"),
         ('<p><img alt="a>b"> <img src="x" alt="c &amp; d"></p>', "a>b c & d"),
         ('<img src="x alt=">', ""),
+        ('<img title=" alt=" src="x" alt="c">', "c"),
         ("<ul><li>a</li><li>b</li></ul>", "a b"),
         ("  a \n b ", "a b"),
         ("&amp;lt;", "&lt;"),
