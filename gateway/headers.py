@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.problems import problem
+from gateway.traffic import route_of
 from storage import ids
 
 log = structlog.get_logger(__name__)
@@ -51,8 +52,7 @@ class StandardHeaders:
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception:
-            route = getattr(scope.get("route"), "path", "none")  # paths hold codes that open something
-            log.exception("request failed", request_id=request_id, route=route)
+            log.exception("request failed", request_id=request_id, route=route_of(scope))
             if scope["type"] == "http" and not started:
                 await problem(Request(scope), 500, "The details are in our log, under requestId.")(
                     scope, receive, send_with_headers

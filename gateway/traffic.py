@@ -100,9 +100,13 @@ def operation(request_id: str) -> Iterator[None]:
         log.info("operation", ms=_milliseconds(started))
 
 
+def route_of(scope: Scope) -> str:
+    """What a request is told and counted by: paths can hold secrets, and there are too many of them."""
+    return getattr(scope.get("route"), "path", "none")
+
+
 def _finish(scope: Scope, status: int, started: int) -> None:
-    """Count and tell a request by its route: paths can hold secrets, and there are too many of them."""
-    route = getattr(scope.get("route"), "path", "none")
+    route = route_of(scope)
     method = scope.get("method", "WEBSOCKET")
     facts = get_contextvars()
     if facts.keys() & {"type", "code"} and method != "WEBSOCKET":
