@@ -57,7 +57,7 @@ def read_package(file: BinaryIO) -> "Package":
 
 def _missing(archive: Archive) -> JobFailed:
     found = next((path for path in archive.entries if path.lower().rpartition("/")[2] == MANIFEST), "")
-    change = "zip what is in its folder, not the folder" if "/" in found else "its name is all in small letters"
+    change = "zip what is in its folder, not the folder" if "/" in found else "write its name in small letters"
     where = f"; there is {found[:200]!r}: {change}" if found else ""
     return JobFailed(JobErrorCode.MANIFEST_MISSING, f"The package has no {MANIFEST} at its root{where}.")
 

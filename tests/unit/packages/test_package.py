@@ -419,7 +419,7 @@ def test_p16_file_tokens_are_links_from_the_page() -> None:
     [
         ({"a.xml": ""}, "no imsmanifest.xml at its root"),
         ({"course/imsmanifest.xml": make.qti3()}, "'course/imsmanifest.xml': zip what is in its folder"),
-        ({"IMSMANIFEST.XML": make.qti3()}, "'IMSMANIFEST.XML': its name is all in small letters"),
+        ({"IMSMANIFEST.XML": make.qti3()}, "'IMSMANIFEST.XML': write its name in small letters"),
         ({"imsmanifest.xml/": ""}, "no imsmanifest.xml at its root"),
     ],
 )
