@@ -35,9 +35,13 @@ await check("an invalid operation is an error of its own, and its sibling goes o
 
 await check("ending one subscription leaves the others", async () => {
   const endless = client.iterate({ query: "subscription { events { type } }" });
-  const waiting = endless.next();
-  const answers = await all(client, { query: FOLLOW, variables: { id: await job() } });
-  followed(answers.map((answer) => answer.data.jobProgress));
+  let heard = false;
+  const waiting = endless.next().then(() => (heard = true));
+  do {
+    // Nothing tells when a subscription has begun, and a job may be over before this one has connected.
+    const answers = await all(client, { query: FOLLOW, variables: { id: await job() } });
+    followed(answers.map((answer) => answer.data.jobProgress));
+  } while (!heard);
   await waiting;
   await endless.return();
   truthy((await all(client, { query: JOBS }))[0].data, "an answer afterwards");
