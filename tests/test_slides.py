@@ -56,6 +56,8 @@ async def test_the_count_follows_the_content(lectern: World) -> None:
         "<p></p>",
         "<slide><!-- </slide>",
         "<slide><script></slide>",
+        "<slide><![<![</slide>",
+        "<slide>" + "<a " * 100_000,
     ],
 )
 async def test_unbalanced_markup_is_refused(lectern: World, content: str) -> None:

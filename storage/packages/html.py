@@ -49,8 +49,9 @@ _SILENT = {
     *("script", "style", "title", "template", "noscript", "iframe", "noembed", "noframes", "xmp", "textarea", "select"),
     *("svg", "mtext", "annotation", "annotation-xml"),
 }
+_TAGS = nh3.ALLOWED_TAGS | _MATH | _MEDIA
 _CLEANER = nh3.Cleaner(
-    tags=nh3.ALLOWED_TAGS | _MATH | _MEDIA,
+    tags=_TAGS,
     attributes=_ATTRIBUTES,
     tag_attribute_values=_MARKS,
     url_schemes={"http", "https", "mailto"},
@@ -178,6 +179,13 @@ def _is_crowded(tag: re.Match[str]) -> bool:
     return long and len(_ATTRIBUTE.findall(tag[0])) > _MANY_ATTRIBUTES
 
 
+def _is_ordinary(element: etree._Element) -> bool:
+    """Whether it may be shown, and is where it belongs if it is a part of a table."""
+    parent = element.getparent()
+    parents = _TABLE_PARENTS.get(str(element.tag))
+    return element.tag in _TAGS and (parents is None or (parent is not None and parent.tag in parents))
+
+
 def _flatten(html: str) -> str:
     """Large HTML in balanced form; refuses depth and crowds, on which sanitizers spend quadratic time."""
     if any(map(_is_crowded, _TAG.finditer(html))):
@@ -190,12 +198,11 @@ def _flatten(html: str) -> str:
     if root is None:
         return ""
     refuse_oversize(root)
-    for element in root.iter(*_TABLE_PARENTS):
-        parent = element.getparent()
-        if parent is None or parent.tag not in _TABLE_PARENTS[str(element.tag)]:
-            element.tag = "misplaced"  # no element at all; the sanitizer would end what it is in, and see another tree
+    etree.strip_elements(root, *_SILENT, with_tail=False)
+    for element in root.iter():
+        # To the sanitizer some elements end others or hold what is behind them, and it would see another tree.
+        if not _is_ordinary(element):
+            element.tag = "unknown"
     if cast("float", _STRAYS(root)) > _MANY_STRAYS:  # for each the sanitizer looks anew where its table begins
         raise unreadable(f"The HTML has more than {_MANY_STRAYS:,} pieces inside tables that are in no cell.")
-    for element in root.iter("plaintext"):
-        element.tag = "pre"  # behind a plaintext all is text to the sanitizer, which opens what was open anew each time
     return etree.tostring(root, method="html", encoding="unicode")

@@ -92,7 +92,7 @@ def _read_choices(element: etree._Element, kind: InteractionKind) -> Iterator[Qu
     last: etree._Element | None = None
     for position, choice in enumerate(element.iter(*_CHOICES), start=1):
         identifier = choice.get("identifier", "").strip() or f"choice_{position}"
-        is_inside = last is not None and len(last) > 0 and last in choice.iterancestors()
+        is_inside = last is not None and last in choice.iterancestors()
         if identifier in seen or is_inside:
             continue
         seen.add(identifier)

@@ -1,13 +1,13 @@
 """Slide decks as markup: a sequence of balanced slide elements, read page by page."""
 
 from collections.abc import Iterator
-from html.parser import HTMLParser
-from itertools import accumulate
 from typing import NamedTuple
 
 from lxml import etree
 
+from storage.packages import tags
 from storage.packages.html import clean
+from storage.packages.tags import Tag, Text
 
 LONGEST_HEADING = 500
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -31,7 +31,7 @@ def read(markup: str) -> list[Slide]:
     Raises MarkupInvalid for anything but balanced slide elements with space between them, JobFailed for HTML that
     nests deeper than 256 elements.
     """
-    pages = [clean(markup[start:end]) for start, end in _Reader(markup).slides()]
+    pages = [clean(inside) for inside in [*_insides(markup)]]
     return [Slide(_heading(html), html) for html in pages]
 
 
@@ -45,48 +45,29 @@ def _heading(html: str) -> str | None:
     return None
 
 
-class _Reader(HTMLParser):
-    """Finds where the slides of a deck begin and end."""
+def _insides(markup: str) -> Iterator[str]:
+    """What stands in each slide element; MarkupInvalid for anything that is in none."""
+    opened: int | None = None
+    for piece in tags.read(markup):
+        match piece:
+            case Tag(name="slide", closes=True) if opened is not None:
+                yield markup[opened : piece.start]
+                opened = None
+            case Tag(name="slide", closes=True):
+                raise _invalid(markup, piece, "</slide> closes nothing")
+            case Tag(name="slide") if opened is not None:
+                raise _invalid(markup, piece, "a <slide> stands inside another")
+            case Tag(name="slide", empty=True):
+                yield ""
+            case Tag(name="slide"):
+                opened = piece.end
+            case Tag(name=name) if opened is None:
+                raise _invalid(markup, piece, f"<{name[:40]}> stands outside of a <slide>")
+            case Text(text=text) if opened is None and text.strip():
+                raise _invalid(markup, piece, "text stands outside of a <slide>")
+    if opened is not None:
+        raise MarkupInvalid("The last <slide> is not closed.")
 
-    def __init__(self, markup: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.markup = markup
-        self.lines = [0, *accumulate(len(line) + 1 for line in markup.split("\n"))]
-        self.opened: int | None = None
-        self.found: list[tuple[int, int]] = []
 
-    def slides(self) -> Iterator[tuple[int, int]]:
-        self.feed(self.markup)
-        self.close()
-        if self.opened is not None:
-            raise MarkupInvalid("The last <slide> is not closed.")
-        return iter(self.found)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag != "slide":
-            self._inside(f"<{tag}>")
-        elif self.opened is not None:
-            raise MarkupInvalid(f"Line {self.getpos()[0]}: a <slide> stands inside another.")
-        else:
-            self.opened = self._offset() + len(self.get_starttag_text() or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag != "slide":
-            self._inside(f"</{tag}>")
-        elif self.opened is None:
-            raise MarkupInvalid(f"Line {self.getpos()[0]}: </slide> closes nothing.")
-        else:
-            self.found.append((self.opened, self._offset()))
-            self.opened = None
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self._inside("text")
-
-    def _inside(self, what: str) -> None:
-        if self.opened is None:
-            raise MarkupInvalid(f"Line {self.getpos()[0]}: {what} stands outside of a <slide>.")
-
-    def _offset(self) -> int:
-        line, column = self.getpos()
-        return self.lines[line - 1] + column
+def _invalid(markup: str, piece: Tag | Text, what: str) -> MarkupInvalid:
+    return MarkupInvalid(f"Line {markup.count(chr(10), 0, piece.start) + 1}: {what}.")

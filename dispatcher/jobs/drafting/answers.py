@@ -19,7 +19,7 @@ LONGEST_LECTURE = 200_000
 MOST_OPTIONS = MOST["options"]
 MOST_POINTS = 12
 MOST_COMPLAINTS = 12
-FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
+FENCE = re.compile(r"```(?:json)?[^\S\n]*+\n(.*)\n[^\S\n]*+```", re.DOTALL)
 
 
 class Shape(pydantic.BaseModel):
@@ -221,7 +221,7 @@ def schema_of(shape: type[Shape]) -> dict[str, Any]:
 
 def read(shape: type[Written], text: str) -> Written:
     """What a model wrote, in a code fence or not; Unsuitable says what does not fit the shape."""
-    fenced = FENCE.fullmatch(text)
+    fenced = FENCE.fullmatch(text.strip())
     try:
         return shape.model_validate_json(fenced[1] if fenced else text, strict=True)
     except pydantic.ValidationError as invalid:

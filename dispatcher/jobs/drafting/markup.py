@@ -1,15 +1,17 @@
 """HTML: writing it from plain text, and reading the plain text of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
-from html.parser import HTMLParser
+
+from storage.packages import tags
+from storage.packages.tags import Tag, Text
 
 BLOCKS = re.compile(
     "address|article|aside|blockquote|br|caption|d[dlt]|div|figcaption|figure|footer|h[1-6]|header|hr|li|main|nav|ol|p|pre"
     "|section|table|tbody|t[dhr]|thead|ul"
 )
-SILENT = frozenset(("script", "style", "template", "noscript"))
+SILENT = frozenset(("template", "noscript"))
 
 
 def element(tag: str, *content: str) -> str:
@@ -29,32 +31,17 @@ def bullets(texts: Iterable[str], tag: str = "ul") -> str:
 
 def paragraphs(html: str) -> tuple[str, ...]:
     """The plain text of some HTML, block by block."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return tuple(filter(None, (" ".join(block.split()) for block in "".join(reader.pieces).split("\f"))))
+    return tuple(filter(None, (" ".join(block.split()) for block in "".join(_pieces(html)).split("\f"))))
 
 
-class _Reader(HTMLParser):
-    """Collects text, with a form feed at every edge of a block."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self.silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.silent += tag in SILENT
-        self._edge(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self.silent -= tag in SILENT and self.silent > 0
-        self._edge(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self.silent:
-            self.pieces.append(data)
-
-    def _edge(self, tag: str) -> None:
-        if BLOCKS.fullmatch(tag):
-            self.pieces.append("\f")
+def _pieces(html: str) -> Iterator[str]:
+    """Its texts, with a form feed at every edge of a block."""
+    silent = 0
+    for piece in tags.read(html):
+        match piece:
+            case Text(text=text) if not silent:
+                yield text
+            case Tag(name=name, empty=False, closes=closes) if name in SILENT:
+                silent = max(0, silent - 1) if closes else silent + 1
+            case Tag(name=name) if BLOCKS.fullmatch(name):
+                yield "\f"

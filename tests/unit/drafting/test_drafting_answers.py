@@ -95,6 +95,13 @@ def test_a_fence_around_the_answer_is_no_fault(fence: str) -> None:
     assert answers.read(WrittenDeck, fence.replace("{}", text)) == WrittenDeck(description="x", slides=[])
 
 
+@pytest.mark.parametrize("endless", ["```\n" + "\n" * 200_000, "```" + " " * 200_000, "\n " * 200_000 + "`"])
+def test_an_answer_that_never_comes_to_its_end_is_refused_at_once(endless: str) -> None:
+    """Models write line breaks until they are stopped; to look for a fence in those took a week."""
+    with pytest.raises(Unsuitable):
+        answers.read(WrittenDeck, endless)
+
+
 @given(st.sampled_from(SHAPES), st.text() | st.recursive(st.none() | st.text(), st.lists).map(str))
 def test_anything_else_is_unsuitable_and_says_where(shape: type[Shape], text: str) -> None:
     with pytest.raises(Unsuitable) as wrong:

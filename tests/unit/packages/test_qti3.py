@@ -1,5 +1,6 @@
 """QTI 3 items and stimuli, read into questions and HTML."""
 
+import time
 from dataclasses import asdict
 
 import orjson
@@ -401,3 +402,13 @@ NESTED = "<qti-{0}>" * 200 + "<p>x</p>" * 20_000 + "</qti-{0}>" * 200
 def test_nesting_does_not_take_longer_than_its_size(body: str) -> None:
     # Each of these took from ten seconds to minutes when every level read all that is below it.
     assert read(body).identifier == "q1"
+
+
+def test_choices_inside_a_choice_take_no_longer_than_their_number() -> None:
+    def seconds(count: int) -> float:
+        gaps = "<qti-gap>x</qti-gap>" * count
+        began = time.process_time()
+        read(f"<qti-gap-match-interaction><qti-hottext>{gaps}</qti-hottext></qti-gap-match-interaction>")
+        return time.process_time() - began
+
+    assert seconds(40_000) < 30 * min(seconds(4_000) for _ in range(5))
