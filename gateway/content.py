@@ -2,6 +2,7 @@
 
 import unicodedata
 from mimetypes import MimeTypes
+from posixpath import splitext
 from urllib.parse import unquote, urlsplit
 
 from starlette.convertors import PathConvertor, register_url_convertor
@@ -147,5 +148,5 @@ def _etag(file: PackageFile) -> str:
 
 def _type(path: str) -> str:
     """By the end of the name; without a charset, for the file itself says what it has."""
-    guessed, encoding = TYPES.guess_type(f"file:///{path}")
+    guessed, encoding = TYPES.guess_type(f"file{splitext(path)[1]}")
     return guessed if guessed and encoding is None else "application/octet-stream"

@@ -62,6 +62,25 @@ class Connection(aiosqlite.Connection):
         """A cursor for one statement."""
         return Cursor(self)
 
+    _made: sqlite3.Connection | None = None
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(lambda: self._make(connector), iter_chunk_size=64)
+        self._thread.daemon = True
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """End the thread, and close what it has made even if nobody waited for that any more."""
+        self._tx.put_nowait((None, self._close_made))
+        return super().stop()
+
+    def _make(self, connector: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+        self._made = connector()
+        return self._made
+
+    def _close_made(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
     async def _connect(self) -> aiosqlite.Connection:
         try:
             return await super()._connect()
@@ -88,6 +107,4 @@ class Connection(aiosqlite.Connection):
 def connect(database: str, **options: Any) -> Connection:
     """What aiosqlite.connect() makes; its thread does not keep the process alive, and only migrations make the file."""
     path = f"file:{quote(database)}?mode=rw"
-    connection = Connection(partial(sqlite3.connect, path, uri=True, **options), iter_chunk_size=64)
-    connection._thread.daemon = True
-    return connection
+    return Connection(partial(sqlite3.connect, path, uri=True, **options))

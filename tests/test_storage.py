@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import sqlite3
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +18,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, col
 
-from storage import events, ids, ingestions, jobs, revisions, search, workspaces
+from storage import events, ids, ingestions, jobs, revisions, search, sqlite, workspaces
 from storage.bodies import WebhookTestBody
 from storage.database import RESTED_SECONDS, Database, Unavailable
 from storage.intake import Intake
@@ -207,6 +209,27 @@ def _migrate(connection: Connection, move: Callable[[Config, str], None], revisi
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(revisions.MIGRATIONS.parent))
     move(config, revision)
+
+
+async def test_a_connection_that_is_made_when_nobody_waits_any_more_is_closed() -> None:
+    asked, answer = threading.Event(), threading.Event()
+    made: list[sqlite3.Connection] = []
+
+    def connector() -> sqlite3.Connection:
+        asked.set()
+        answer.wait(20)
+        made.append(sqlite3.connect(":memory:", check_same_thread=False))
+        return made[0]
+
+    connection = sqlite.Connection(connector)
+    connecting = asyncio.ensure_future(connection)
+    await asyncio.to_thread(asked.wait, 20)
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    answer.set()
+    await asyncio.to_thread(connection._thread.join, 20)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made[0].execute("SELECT 1")
 
 
 async def test_whoever_is_cancelled_while_many_rows_are_written_keeps_no_lock(database: Database) -> None:
