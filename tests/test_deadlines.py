@@ -26,9 +26,9 @@ ENDLESS = {
 }
 SLOW_JOBS = """
 ALTER TABLE job RENAME TO quick_job;
-CREATE VIEW job AS SELECT quick_job.* FROM quick_job, (
+CREATE VIEW job AS SELECT quick_job.* FROM (
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n
-)
+) CROSS JOIN quick_job
 """
 RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
 

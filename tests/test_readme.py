@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,6 +36,8 @@ USED_BY_MAKE = (
     "dispatcher",
     "storage",
 )
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
@@ -88,6 +91,7 @@ def started(checkout: Path) -> Iterator[Path]:
     make.wait(30)
 
 
+@needs_curl
 async def test_a_newcomer_gets_from_the_clone_to_a_verified_webhook(started: Path) -> None:
     """R-IMP-16; issue 2, line 9."""
 
@@ -129,6 +133,7 @@ async def test_a_newcomer_gets_from_the_clone_to_a_verified_webhook(started: Pat
     assert '"title":"A1 glossary module"' in said
 
 
+@needs_curl
 async def test_a_newcomer_brings_a_package_in_and_finds_what_was_in_it(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(PROJECT / ".venv")
     (tmp_path / "package.zip").write_bytes(QTI)
