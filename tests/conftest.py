@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -28,6 +29,9 @@ MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 
 loopback.install()
+
+# A script's background ignores interrupts, and so would whatever is started here to be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A commit is judged by itself and not by its luck: `make test` tries the same cases each time, `make explore` new ones.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
