@@ -39,9 +39,11 @@ def _heading(html: str) -> str | None:
     if "<h" not in html:
         return None
     root = etree.fromstring(html.encode(), etree.HTMLParser(encoding="utf-8", no_network=True))
-    for element in root.iter(*_HEADINGS):
+    walk = etree.iterwalk(root, events=("start",), tag=_HEADINGS)
+    for _, element in walk:
         if text := " ".join("".join(element.itertext()).split()):
             return text[:LONGEST_HEADING]
+        walk.skip_subtree()  # there are no words in it
     return None
 
 
