@@ -22,7 +22,7 @@ _MARKUP = re.compile(
         .*? (?: </(?P=raw) (?=[\s/>]) {_ATTRIBUTES} (?: > | \Z ) | \Z )
     | < (?P<closes>/?) (?P<name> [a-z][^\s/>]*+ ) {_ATTRIBUTES} (?: (?P<ends>>) | \Z )
     """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE | re.ASCII,  # a long s is no s, and a hard space no space
 )
 _LONG_NUMBER = re.compile(r"&#\d{1000,}+;?")  # which Python will not read
 

@@ -38,6 +38,8 @@ def said(html: str) -> list[str]:
         ("<STYLE a='>'>b</style>c<scripts>d", ["<style/>", "c", "<scripts>", "d"]),
         ("<script src='x'/>a", ["<script/>", "a"]),
         ("<script>a<p>b", ["<script/>"]),
+        ("<\u017fcript>a<p>b", ["<\u017fcript>a", "<p>", "b"]),
+        ("<p\u00a0x>a", ["<p\u00a0x>", "a"]),
         ("&#" + "9" * 5_000 + ";a&#" + "0" * 5_000, ["\ufffda\ufffd"]),
     ],
 )
