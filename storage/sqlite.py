@@ -58,15 +58,15 @@ class Cursor:
 class Connection(aiosqlite.Connection):
     """Ends its statement when nobody waits for it any more, or it would hold up whoever is next."""
 
-    def cursor(self) -> Cursor:  # type: ignore[override]
-        """A cursor for one statement."""
-        return Cursor(self)
-
     _made: sqlite3.Connection | None = None
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(lambda: self._make(connector), iter_chunk_size=64)
         self._thread.daemon = True
+
+    def cursor(self) -> Cursor:  # type: ignore[override]
+        """A cursor for one statement."""
+        return Cursor(self)
 
     def stop(self) -> asyncio.Future[Any] | None:
         """End the thread, and close what it has made even if nobody waited for that any more."""

@@ -24,6 +24,7 @@ ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
     "postgresql": "SELECT pg_sleep(600)",
 }
+# Of a CROSS JOIN, SQLite reads the left side first whatever it thinks of it.
 SLOW_JOBS = """
 ALTER TABLE job RENAME TO quick_job;
 CREATE VIEW job AS SELECT quick_job.* FROM (
